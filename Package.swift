@@ -1,0 +1,102 @@
+// swift-tools-version: 6.2
+// The layer diagram, as code: a target may import what it lists here and nothing else (docs/architecture.md).
+import Foundation
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+]
+
+let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
+let coreMetrics: Target.Dependency = .product(name: "CoreMetrics", package: "swift-metrics")
+let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdTLS: Target.Dependency = .product(name: "HummingbirdTLS", package: "hummingbird")
+let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
+
+func library(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
+    .target(name: name, dependencies: dependencies, resources: resources, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
+    .testTarget(name: name, dependencies: dependencies, path: "Tests/\(name)", resources: resources, swiftSettings: strict)
+}
+
+var targets: [Target] = [
+    // The job queue: usable by any Swift program.
+    library("JobQueue", [yams]),
+    library("Scheduler", ["JobQueue", log, metrics, lifecycle]),
+    library("Worker", ["JobQueue", log, metrics, lifecycle]),
+    library(
+        "Postgres", ["JobQueue", "Threads", "CPostgres", log], resources: [.embedInCode("Migrations")]),
+    library("Redis", ["JobQueue", "Threads", "CHiredis", "COpenSSL", log]),
+
+    // CloudOptim, on top of it.
+    library("Infrastructure", []),
+    library("Optimizer", ["Infrastructure"]),
+    library("Jobs", ["JobQueue", "Infrastructure", "Optimizer", log]),
+    library(
+        "Stores", ["Postgres", "JobQueue", "Infrastructure", "Sealing", log], resources: [.embedInCode("Migrations")]),
+    library("AWS", ["Infrastructure", "HTTPClient", "COpenSSL", log]),
+    library("Kubernetes", ["Infrastructure", "HTTPClient", yams, log]),
+    library("Simulator", ["Infrastructure", "HTTPClient", hummingbird, hummingbirdTLS, log]),
+    .executableTarget(
+        name: "cloudoptim",
+        dependencies: [
+            "JobQueue", "Scheduler", "Worker", "Postgres", "Redis", "Infrastructure", "Optimizer", "Jobs", "Stores", "AWS",
+            "Kubernetes", "Simulator", "HTTPClient", "Sealing", arguments, hummingbird, log, metrics, coreMetrics, lifecycle,
+        ],
+        swiftSettings: strict),
+
+    // Small tools that both storeys stand on.
+    library("HTTPClient", ["CCurl", "Threads", log]),
+    library("Sealing", ["COpenSSL"]),
+    library("Threads", []),
+    .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+    .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
+    .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+    .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+
+    tests("JobQueueTests", ["JobQueue"]),
+    tests("QueueTests", ["JobQueue", "Scheduler", "Worker", "Postgres", "Redis", "Threads", log, lifecycle]),
+    tests("HTTPClientTests", ["HTTPClient"]),
+    tests("AWSTests", ["AWS", "HTTPClient", "Sealing", "Infrastructure"]),
+    tests("KubernetesTests", ["Kubernetes", "HTTPClient", "Infrastructure", "Simulator"]),
+    tests("SimulatorTests", ["Simulator", "HTTPClient", "Infrastructure"]),
+    tests("ProductTests", ["Infrastructure", "Optimizer", "Jobs", "Stores", "JobQueue", "Postgres", "Sealing"]),
+    tests("SystemTests", ["cloudoptim", "JobQueue", "Postgres", "Redis", "HTTPClient"]),
+]
+
+// ONLY=AWS,AWSTests builds those targets and what they import, while others are under work.
+if let only = ProcessInfo.processInfo.environment["ONLY"] {
+    var wanted = Set(only.split(separator: ",").map(String.init))
+    var size = 0
+    while size != wanted.count {
+        size = wanted.count
+        for target in targets where wanted.contains(target.name) {
+            for dependency in target.dependencies {
+                if case .byNameItem(let name, _) = dependency { wanted.insert(name) }
+            }
+        }
+    }
+    targets = targets.filter { wanted.contains($0.name) }
+}
+
+let package = Package(
+    name: "cloudoptim",
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ],
+    targets: targets,
+    swiftLanguageModes: [.v6]
+)

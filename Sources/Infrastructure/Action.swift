@@ -1,0 +1,151 @@
+/// How an action may be repeated; the effect ledger's classes A, B and C.
+public enum ActionClass: String, Sendable, Codable, CaseIterable {
+    /// The far side honours a token.
+    case token
+    /// Repeating changes nothing.
+    case idempotent
+    /// Neither: at most once.
+    case once
+}
+
+/// What can be done to the world. A new verb is one case here; the compiler names the places that must handle it.
+public enum Verb: Hashable, Sendable, Codable {
+    /// Marks a node as going: unschedulable, tainted, out of load balancers, and whose mark it is.
+    case cordon(node: NodeReference, taintValue: String)
+    /// Takes exactly our own marks off a node.
+    case uncordon(node: NodeReference)
+    /// Evicts a pod; a nil grace is the pod's own.
+    case evict(pod: PodReference, graceSeconds: Int64?)
+    /// Deletes a pod with at least one second of grace.
+    case deletePod(pod: PodReference, graceSeconds: Int64)
+    /// Deletes a node object whose instance is gone.
+    case deleteNode(node: NodeReference)
+    /// Tells the people who look at the cluster.
+    case tell(event: ClusterEvent)
+    /// Launches one instance out of many pools.
+    case createFleet(request: FleetRequest)
+    /// Launches one instance of one pool.
+    case runInstances(request: RunRequest)
+    /// Terminates instances.
+    case terminate(instances: [InstanceID])
+    /// Terminates an instance through its Auto Scaling group.
+    case terminateInAutoScalingGroup(instance: InstanceID, shrinks: Bool)
+    /// Lets an Auto Scaling group go on with what its hook held.
+    case completeLifecycleAction(action: LifecycleAction)
+    /// Tags resources.
+    case tag(resources: [String], tags: [String: String])
+    /// Posts to a webhook; `honoursKey`: its receiver drops repeats of one Idempotency-Key.
+    case notify(delivery: WebhookDelivery, honoursKey: Bool)
+
+    /// The verb's name, as it stands in logs and tables.
+    public var name: String {
+        switch self {
+        case .cordon: "cordon"
+        case .uncordon: "uncordon"
+        case .evict: "evict"
+        case .deletePod: "delete-pod"
+        case .deleteNode: "delete-node"
+        case .tell: "tell"
+        case .createFleet: "create-fleet"
+        case .runInstances: "run-instances"
+        case .terminate: "terminate"
+        case .terminateInAutoScalingGroup: "terminate-in-autoscaling-group"
+        case .completeLifecycleAction: "complete-lifecycle-action"
+        case .tag: "tag"
+        case .notify: "notify"
+        }
+    }
+
+    /// How it may be repeated, and why that is harmless (domain-rules section 2).
+    public var repetition: ActionClass {
+        switch self {
+        case .createFleet, .runInstances: .token
+        case .notify(_, let honoursKey): honoursKey ? .token : .once
+        // Guarded by a UID, or setting a state that stays the same when it is set again.
+        case .cordon, .uncordon, .evict, .deletePod, .deleteNode, .tell, .terminate, .terminateInAutoScalingGroup,
+            .completeLifecycleAction, .tag:
+            .idempotent
+        }
+    }
+}
+
+/// One thing a decision wants done, and why.
+public struct Action: Hashable, Sendable, Codable {
+    /// The effect key: business identity, never the round (`evict/<cluster>/<pod uid>`). At most 512 bytes.
+    public var key: String
+    /// What is done.
+    public var verb: Verb
+    /// Why, one sentence for people.
+    public var reason: String
+    /// What it saves per hour; nil: it is not done to save.
+    public var saving: MicroDollars?
+    /// How likely it disturbs, 0 to 1; nil: not estimated.
+    public var risk: Double?
+    /// The key of an action of the same round that must succeed first; nil: none.
+    public var after: String?
+
+    /// Makes an action.
+    public init(
+        key: String, _ verb: Verb, reason: String, saving: MicroDollars? = nil, risk: Double? = nil,
+        after: String? = nil
+    ) {
+        self.key = key
+        self.verb = verb
+        self.reason = reason
+        self.saving = saving
+        self.risk = risk
+        self.after = after
+    }
+}
+
+/// What became of one action.
+public struct ActionReport: Hashable, Sendable, Codable {
+    /// The possible ends.
+    public enum Outcome: String, Sendable, Codable {
+        /// Done: by this call, or found done in the effect ledger.
+        case done
+        /// There was nothing left to do: the thing is gone, or another has its name.
+        case gone
+        /// A disruption budget does not allow it now.
+        case blocked
+        /// The same request can never succeed, though nothing was refused: eviction under two budgets.
+        case impossible
+        /// A definite refusal: `code` says which.
+        case refused
+        /// A passing fault; whether it was done is open. The next round asks again under the same key.
+        case failed
+        /// The mode in force is below `apply`: nothing was done.
+        case withheld
+        /// The action it waited for did not succeed.
+        case skipped
+    }
+
+    /// The action's key.
+    public var key: String
+    /// What became of it.
+    public var outcome: Outcome
+    /// The far side's code; empty for none.
+    public var code: String
+    /// What the far side said, or which mode withheld it.
+    public var message: String
+    /// What a launch brought.
+    public var fleet: FleetAnswer?
+    /// How many milliseconds the far side asks us to wait.
+    public var retryAfterMilliseconds: Int64?
+
+    /// Makes a report.
+    public init(
+        key: String, _ outcome: Outcome, code: String = "", message: String = "", fleet: FleetAnswer? = nil,
+        retryAfterMilliseconds: Int64? = nil
+    ) {
+        self.key = key
+        self.outcome = outcome
+        self.code = code
+        self.message = message
+        self.fleet = fleet
+        self.retryAfterMilliseconds = retryAfterMilliseconds
+    }
+
+    /// Whether nothing is left to do.
+    public var isDone: Bool { outcome == .done || outcome == .gone }
+}

@@ -1,0 +1,140 @@
+import Infrastructure
+import JobQueue
+import Logging
+
+/// Carries out a round's actions: the one place with hands. The mode is asked before each, each is an entry in the
+/// effect ledger, and a retry skips what is done. Step 6 of 7 in a job's life.
+struct ActionRunner: Sendable {
+    let sources: JobSources
+    let job: ClaimedJob
+    let modeMax: Mode
+    let logger: Logger
+
+    /// Actions under way at once.
+    static let inFlightMax = 64
+
+    /// Runs actions, those that name another with `after` once that one is done.
+    /// - Returns: one report for each action, in their order.
+    /// - Throws: `QueueError` (`fenced`, `outcomeUnknown`, …) and `CancellationError`; never an error of a far side.
+    func run(_ actions: [Action], context: HandlerContext) async throws -> [ActionReport] {
+        guard !actions.isEmpty else { return [] }
+        let registration = try await ownRegistration()
+        let sender = ActionSender(sources: sources, job: job, registration: registration)
+        var reports: [String: ActionReport] = [:]
+        var waiting = actions
+        while !waiting.isEmpty {
+            var wave: [Action] = []
+            var later: [Action] = []
+            for action in waiting {
+                switch action.after.map({ reports[$0] }) {
+                case .none: wave.append(action)
+                case .some(.none): later.append(action)
+                case .some(.some(let first)):
+                    if first.isDone {
+                        wave.append(action)
+                    } else {
+                        let outcome: ActionReport.Outcome = first.outcome == .withheld ? .withheld : .skipped
+                        let why = first.outcome == .withheld ? first.message : "\(first.key) was not done"
+                        reports[action.key] = ActionReport(key: action.key, outcome, message: why)
+                    }
+                }
+            }
+            if wave.isEmpty, later.count == waiting.count {
+                throw QueueError(.invalid, "actions wait for each other in a circle: \(later[0].key)")
+            }
+            for report in try await side(by: wave, sender: sender, registration: registration, context: context) {
+                reports[report.key] = report
+            }
+            waiting = later
+        }
+        return actions.compactMap { reports[$0.key] }
+    }
+
+    /// The job's cluster, if it is about one of its own tenant's.
+    private func ownRegistration() async throws -> ClusterRegistration? {
+        guard !job.target.isEmpty,
+            let found = try await sources.registry.cluster(ClusterID(rawValue: job.target)),
+            found.tenant.rawValue == job.tenant
+        else { return nil }
+        return found
+    }
+
+    private func side(
+        by wave: [Action], sender: ActionSender, registration: ClusterRegistration?, context: HandlerContext
+    ) async throws -> [ActionReport] {
+        try await withThrowingTaskGroup(of: ActionReport.self) { group in
+            var reports: [ActionReport] = []
+            var upcoming = wave.makeIterator()
+            for _ in 0..<ActionRunner.inFlightMax {
+                guard let action = upcoming.next() else { break }
+                group.addTask {
+                    try await self.run(action, sender: sender, registration: registration, context: context)
+                }
+            }
+            while let report = try await group.next() {
+                reports.append(report)
+                guard let action = upcoming.next() else { continue }
+                group.addTask {
+                    try await self.run(action, sender: sender, registration: registration, context: context)
+                }
+            }
+            return reports
+        }
+    }
+
+    private func run(
+        _ action: Action, sender: ActionSender, registration: ClusterRegistration?, context: HandlerContext
+    ) async throws -> ActionReport {
+        let policy = try await sources.policies.mode(of: registration?.id, kind: job.kind.rawValue)
+        let mode = min(modeMax, policy)
+        guard mode == .apply else { return ActionReport(key: action.key, .withheld, message: mode.rawValue) }
+        let intent = EffectIntent(
+            key: action.key, step: action.verb.name, effectClass: action.verb.effectClass,
+            request: try JSONText(encoding: action.verb), tokenScope: registration?.region ?? "")
+        do {
+            let answer = try await context.effect(intent) { call in
+                try await self.send(call, sender: sender)
+            }
+            return try answer.decode(ActionReport.self)
+        } catch let notDone as ActionSender.NotDone {
+            return notDone.report
+        } catch let refused as EffectRefused {
+            return ActionReport(key: action.key, .refused, code: refused.code, message: refused.message)
+        } catch let error as FarSideError {
+            logger.info(
+                "action not done",
+                metadata: ["job_id": "\(job.id)", "effect_key": "\(action.key)", "error": "\(error)"])
+            return ActionReport(
+                key: action.key, error.isDefinite ? .refused : .failed, code: error.reportCode,
+                message: ActionReport.oneLine(error.message), retryAfterMilliseconds: error.retryAfter?.milliseconds)
+        }
+    }
+
+    /// Sends what the ledger has frozen. A definite refusal of something that is not idempotent ends its effect: trying
+    /// again is a new step with a new key. One of something idempotent leaves it open: once the permission is given,
+    /// the same key may be asked again, and asking twice does no harm.
+    private func send(_ call: EffectCall, sender: ActionSender) async throws -> JSONText {
+        let verb = try call.request.decode(Verb.self)
+        do {
+            return try JSONText(encoding: try await sender.send(verb, key: call.key, token: call.token))
+        } catch let error as FarSideError where error.isDefinite && verb.repetition != .idempotent {
+            throw EffectRefused(code: error.reportCode, message: ActionReport.oneLine(error.message))
+        }
+    }
+}
+
+extension FarSideError {
+    /// The far side's own word, or ours where it said none.
+    var reportCode: String { farCode.isEmpty ? code.rawValue : farCode }
+}
+
+extension Verb {
+    /// Its class in the effect ledger.
+    var effectClass: EffectClass {
+        switch repetition {
+        case .token: .token
+        case .idempotent: .idempotent
+        case .once: .once
+        }
+    }
+}

@@ -1,0 +1,101 @@
+import Foundation
+import Infrastructure
+import JobQueue
+
+/// Turns facts and findings into records. Stores registers one upsert for each kind named here.
+public enum FactRecords {
+    /// The kinds of records, as Stores' statements name them.
+    public enum Kind: String, Sendable, CaseIterable {
+        /// `EventFact`.
+        case event
+        /// `DeadLetterFact`.
+        case eventDeadLetter = "event_dead_letter"
+        /// `Interruption`.
+        case interruption
+        /// `InterruptionProgress`.
+        case interruptionProgress = "interruption_progress"
+        /// `UnavailablePoolFact`.
+        case unavailablePool = "unavailable_pool"
+        /// `IndexedInstance`.
+        case indexedInstance = "indexed_instance"
+        /// A sweep of the index.
+        case indexSwept = "index_swept"
+        /// `SavingFact`.
+        case saving
+        /// `Finding`.
+        case finding
+    }
+
+    static func records(of decision: Decision, context: HandlerContext) throws -> [Record] {
+        try decision.facts.map(record(of:)) + decision.findings.map { try record($0, context: context) }
+    }
+
+    static func record(_ finding: Finding, context: HandlerContext) throws -> Record {
+        Record(
+            kind: Kind.finding.rawValue,
+            key: "\(finding.code)/\(finding.cluster?.rawValue ?? "")/\(finding.subject)",
+            value: try encode(FindingRow(finding: finding, jobKind: context.job.kind.rawValue)))
+    }
+
+    private struct FindingRow: Encodable {
+        var code: String
+        var cluster: String?
+        var subject: String
+        var severity: String
+        var message: String
+        var jobKind: String
+
+        init(finding: Finding, jobKind: String) {
+            code = finding.code
+            cluster = finding.cluster?.rawValue
+            subject = finding.subject
+            severity = finding.severity.rawValue
+            message = finding.message
+            self.jobKind = jobKind
+        }
+    }
+
+    private struct Sweep: Encodable {
+        var cluster: ClusterID
+        var before: Date
+    }
+
+    /// The record of a fact: its kind, its row's business key, its row.
+    public static func record(of fact: Fact) throws -> Record {
+        switch fact {
+        case .event(let event): try make(.event, event.key, event)
+        case .deadLetter(let letter): try make(.eventDeadLetter, "\(letter.queue)/\(letter.message)", letter)
+        case .interruption(let item): try make(.interruption, "\(item.cluster)/\(item.instance)", item)
+        case .interruptionProgress(let item):
+            try make(.interruptionProgress, "\(item.cluster)/\(item.instance)/\(item.generation)", item)
+        case .unavailablePool(let item):
+            try make(.unavailablePool, "\(item.account)/\(item.pool)/\(item.capacity.rawValue)", item)
+        case .indexedInstance(let item): try make(.indexedInstance, "\(item.cluster)/\(item.instance)", item)
+        case .indexSwept(let cluster, let before):
+            try make(.indexSwept, cluster.rawValue, Sweep(cluster: cluster, before: before))
+        case .saving(let item): try make(.saving, item.key, item)
+        }
+    }
+
+    private static func make(_ kind: Kind, _ key: String, _ value: some Encodable) throws -> Record {
+        Record(kind: kind.rawValue, key: key, value: try encode(value))
+    }
+
+    /// The same names as in SQL: snake_case; instants as ISO 8601 with milliseconds.
+    private static func encode(_ value: some Encodable) throws -> JSONText {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        encoder.keyEncodingStrategy = .convertToSnakeCase
+        encoder.dateEncodingStrategy = .custom { date, encoder in
+            var container = encoder.singleValueContainer()
+            try container.encode(date.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true)))
+        }
+        do {
+            let text = String(decoding: try encoder.encode(value), as: UTF8.self)
+            // jsonb cannot hold U+0000; it comes only from hostile input, and a space says as much.
+            return JSONText(text: text.replacingOccurrences(of: "\\u0000", with: " "))
+        } catch {
+            throw QueueError(.invalid, "cannot write \(type(of: value)) as a record", underlying: error)
+        }
+    }
+}

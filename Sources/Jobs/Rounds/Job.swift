@@ -1,0 +1,34 @@
+import Infrastructure
+import JobQueue
+
+/// One kind of work of the product: a loop of rounds, each *observe* (reads), *decide* (pure), *act* (by ActionRunner).
+public protocol Job: Sendable {
+    /// What a request may say.
+    associatedtype Parameters: Codable & Sendable
+    /// What a decision is made from: as JSON, what an uploaded engine is given.
+    associatedtype Observation: Codable & Sendable
+    /// The kind's name.
+    static var kind: JobKind { get }
+    /// Makes the job of one request.
+    init(_ parameters: Parameters)
+    /// Reads, and never changes anything.
+    /// - Throws: `FarSideError` and `QueueError`; the run is retried as its jobspec says.
+    func observe(_ context: JobContext) async throws -> Observation
+    /// Decides: no clock, no random source, no I/O.
+    /// - Throws: `QueueError` for input that can never be decided about.
+    func decide(_ observation: Observation) throws -> Decision
+}
+
+extension Job {
+    /// Decodes the parameters and makes the job.
+    static func make(_ parameters: JSONText) throws -> any Job { Self(try parameters.decode(Parameters.self)) }
+
+    /// One observation and the decision about it. Step 5 of 7 in a job's life: a round.
+    func round(_ context: JobContext) async throws -> Decision {
+        do {
+            return try decide(try await observe(context))
+        } catch let error as FarSideError where error.isDefinite {
+            throw QueueError(.refused, "the far side refuses to be read", underlying: error)
+        }
+    }
+}

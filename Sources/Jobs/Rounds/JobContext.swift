@@ -1,0 +1,98 @@
+import Foundation
+import Infrastructure
+import JobQueue
+
+/// Where jobs read from: the product's stores and the ways to the far sides.
+public struct JobSources: Sendable {
+    /// Registered clusters.
+    public let registry: any ClusterRegistry
+    /// Which node an instance is.
+    public let index: any InstanceIndex
+    /// Interruptions.
+    public let interruptions: any Interruptions
+    /// How far we may go.
+    public let policies: any Policies
+    /// What capacity costs.
+    public let prices: any Prices
+    /// Kubernetes, AWS, webhooks.
+    public let farSides: any FarSides
+
+    /// Names the sources.
+    public init(
+        registry: any ClusterRegistry, index: any InstanceIndex, interruptions: any Interruptions,
+        policies: any Policies, prices: any Prices, farSides: any FarSides
+    ) {
+        self.registry = registry
+        self.index = index
+        self.interruptions = interruptions
+        self.policies = policies
+        self.prices = prices
+        self.farSides = farSides
+    }
+}
+
+/// What a job has in its hands while it observes: its request, its last round, and readers. Nothing to change anything.
+public struct JobContext: Sendable {
+    /// The job's id.
+    public let jobID: JobID
+    /// The tenant it belongs to, set by the ledger.
+    public let tenant: Tenant
+    /// What it is about: a cluster's id, a queue's URL.
+    public let target: String
+    /// World time at the round's start.
+    public let now: Date
+    /// 0 for the first round.
+    public let round: Int
+    /// What became of the last round's actions.
+    public let reports: [ActionReport]
+    /// What the last round left for this one.
+    public let memory: JSONText?
+    /// The product's stores.
+    public let sources: JobSources
+    private let handler: HandlerContext
+
+    init(handler: HandlerContext, now: Date, state: RoundState, sources: JobSources) {
+        self.handler = handler
+        self.now = now
+        self.sources = sources
+        jobID = handler.job.id
+        tenant = Tenant(rawValue: handler.job.tenant)
+        target = handler.job.target
+        round = state.round
+        reports = state.reports
+        memory = state.memory
+    }
+
+    /// The cluster the job is about.
+    /// - Throws: `QueueError` `notFound` when it is not registered or belongs to another tenant than the job.
+    public func registration() async throws -> ClusterRegistration {
+        guard let found = try await sources.registry.cluster(ClusterID(rawValue: target)), found.tenant == tenant else {
+            throw QueueError(.notFound, "no cluster '\(target)' of this job's tenant is registered")
+        }
+        return found
+    }
+
+    /// Reads the cluster's Kubernetes API.
+    public func cluster(_ registration: ClusterRegistration) async throws -> any ClusterReader {
+        try await sources.farSides.cluster(registration)
+    }
+
+    /// Reads the cluster's AWS account.
+    public func cloud(_ registration: ClusterRegistration) async throws -> any CloudReader {
+        try await sources.farSides.cloud(registration, session: jobID.description)
+    }
+
+    /// The cluster's interruption queue.
+    public func queue(_ registration: ClusterRegistration) async throws -> any MessageQueue {
+        try await sources.farSides.queue(registration, session: jobID.description)
+    }
+
+    /// What the last round left, decoded; nil on the first round.
+    /// - Throws: `QueueError` `invalid` when it does not fit.
+    public func memory<Memory: Decodable>(as type: Memory.Type) throws -> Memory? { try memory?.decode(type) }
+
+    /// Runs a far call that mostly waits without holding a slot.
+    public func withoutSlot<Value: Sendable>(_ body: @Sendable () async throws -> Value) async throws -> Value {
+        try await handler.withoutSlot(body)
+    }
+}

@@ -1,0 +1,115 @@
+import Infrastructure
+import JobQueue
+import Logging
+
+/// The one Handler behind all jobs: rounds of observe, decide and act.
+///
+/// Step 5 of 7 in a job's life: the round's decision is stored before anything is done.
+public struct RoundRunner: Handler {
+    private let catalog: JobCatalog
+    private let sources: JobSources
+    private let modeMax: @Sendable (JobKind) -> Mode
+    private let logger: Logger
+
+    /// The longest wait within a run; longer ones end the run and schedule another.
+    static let waitMax = Duration.seconds(600)
+    /// A run that has less than this left ends at a checkpoint and starts again with its time anew.
+    static let runReserve = Duration.seconds(20)
+
+    /// Makes the runner.
+    /// - Parameters:
+    ///   - catalog: the kinds it can run.
+    ///   - sources: where jobs read from, and the way to the far sides for the action runner.
+    ///   - modeMax: the jobspec's `mode_max` of a kind.
+    public init(
+        catalog: JobCatalog = .all, sources: JobSources, modeMax: @escaping @Sendable (JobKind) -> Mode, logger: Logger
+    ) {
+        self.catalog = catalog
+        self.sources = sources
+        self.modeMax = modeMax
+        self.logger = logger
+    }
+
+    /// Runs a job's rounds to an outcome.
+    public func run(_ context: HandlerContext) async throws -> Outcome {
+        let job = try catalog.job(context.job.kind, parameters: context.job.parameters)
+        let restored = RoundState.restore(context.job.checkpoint)
+        var state = restored.state
+        if let why = restored.leftAside {
+            context.log("starting anew: \(why)")
+            logger.warning("checkpoint left aside", metadata: ["job_id": "\(context.job.id)", "reason": "\(why)"])
+        }
+        while true {
+            try Task.checkCancellation()
+            let decision = try await decision(of: job, state: &state, context: context)
+            let actions = ActionRunner(
+                sources: sources, job: context.job, modeMax: modeMax(context.job.kind), logger: logger)
+            let reports = try await actions.run(decision.actions, context: context)
+            let records = try FactRecords.records(of: decision, context: context)
+            let withheld = decision.actions.filter { action in
+                reports.contains { $0.key == action.key && $0.outcome == .withheld }
+            }
+            if let first = withheld.first, let report = reports.first(where: { $0.key == first.key }) {
+                let finding = Withheld.finding(withheld, because: report.message, context: context)
+                let record = try FactRecords.record(finding, context: context)
+                return outcome(decision, records: records + [record], context: context)
+            }
+            switch decision.next {
+            case .done:
+                return outcome(decision, records: records, context: context)
+            case .stop(let reason):
+                context.log("stopped: \(reason)")
+                return outcome(decision, records: records, context: context)
+            case .again(let milliseconds):
+                let isChanged = !decision.actions.isEmpty || !records.isEmpty || state.memory != decision.memory
+                state.round += 1
+                state.decision = nil
+                state.reports = reports
+                state.memory = decision.memory
+                let pause = Duration.milliseconds(max(0, milliseconds))
+                if !decision.followUps.isEmpty || !decision.acknowledgements.isEmpty {
+                    // No actions here (Decision.validated): the round's end commits follow-ups and records together.
+                    try await context.save(checkpoint: JSONText(encoding: state))
+                    return outcome(decision, records: records, context: context, againAfter: pause)
+                }
+                let endsRun =
+                    pause > RoundRunner.waitMax
+                    || context.deadline - .now < pause + RoundRunner.runReserve
+                if isChanged || endsRun || context.isDraining {
+                    try await context.save(checkpoint: JSONText(encoding: state), records: records)
+                }
+                if context.isDraining { throw context.handBack() }
+                if endsRun { return Outcome(againAfter: pause) }
+                if pause > .zero { try await context.wait(for: pause) }
+            }
+        }
+    }
+
+    /// The stored decision of this round, or a new one, stored before it is returned if it has actions.
+    private func decision(
+        of job: any Job, state: inout RoundState, context: HandlerContext
+    ) async throws -> Decision {
+        if let stored = state.decision { return stored }
+        let jobContext = JobContext(handler: context, now: try await context.now(), state: state, sources: sources)
+        let decision = try await job.round(jobContext).validated()
+        if !decision.actions.isEmpty {
+            state.decision = decision
+            try await context.save(checkpoint: JSONText(encoding: state))
+            for action in decision.actions { context.log("\(action.verb.name) \(action.key): \(action.reason)") }
+        }
+        return decision
+    }
+
+    private func outcome(
+        _ decision: Decision, records: [Record], context: HandlerContext, againAfter: Duration? = nil
+    ) -> Outcome {
+        let acknowledger = Acknowledger(sources: sources, job: context.job, logger: logger)
+        let receipts = decision.acknowledgements.map(\.receipt)
+        var acknowledge: (@Sendable () async -> Void)?
+        if !receipts.isEmpty { acknowledge = { await acknowledger.delete(receipts) } }
+        let isEmpty = decision.isEmpty && records.isEmpty && decision.followUps.isEmpty && receipts.isEmpty
+        return Outcome(
+            result: decision.result, records: records, followUps: decision.followUps, againAfter: againAfter,
+            isEmpty: isEmpty, afterCommit: acknowledge)
+    }
+}

@@ -1,0 +1,138 @@
+import Foundation
+import Infrastructure
+
+/// How an interrupted instance is to be replaced: a few launch steps, tried in order, each with its own token.
+public struct ReplacementPlan: Hashable, Sendable, Codable {
+    /// One launch.
+    public struct Step: Hashable, Sendable, Codable {
+        /// The step's number, part of its effect key.
+        public var number: Int
+        /// Spot or on demand.
+        public var capacity: CapacityType
+        /// The pools, the best first, at most 60.
+        public var pools: [FleetOverride]
+        /// What it is, for people.
+        public var summary: String
+    }
+
+    /// The steps, in order.
+    public var steps: [Step]
+
+    /// What a plan is made from.
+    public struct Question: Sendable {
+        /// What the new node must carry.
+        public var requirement: ReplacementRequirement
+        /// The region.
+        public var region: String
+        /// The subnet of each zone that may be used; a nil value is the launch template's own.
+        public var zones: [String: String?]
+        /// Families that may be used; empty: all.
+        public var families: [String]
+        /// The pool that is being interrupted.
+        public var interrupted: SpotPool?
+        /// Pools not to be asked now.
+        public var unavailable: [UnavailablePoolFact]
+        /// Price histories by pool, oldest first.
+        public var prices: [SpotPool: [SpotPrice]]
+        /// World time.
+        public var now: Date
+
+        /// Makes a question.
+        public init(
+            requirement: ReplacementRequirement, region: String, zones: [String: String?], families: [String] = [],
+            interrupted: SpotPool? = nil, unavailable: [UnavailablePoolFact] = [],
+            prices: [SpotPool: [SpotPrice]] = [:], now: Date
+        ) {
+            self.requirement = requirement
+            self.region = region
+            self.zones = zones
+            self.families = families
+            self.interrupted = interrupted
+            self.unavailable = unavailable
+            self.prices = prices
+            self.now = now
+        }
+    }
+
+    /// CreateFleet takes more, but longer lists only slow it down (Karpenter's limit).
+    public static let poolsMax = 60
+    /// The first step takes pools up to this score only; the second takes any.
+    public static let riskMax = 0.50
+    /// A pool whose type costs more on demand than so many times the cheapest that fits is not worth its lower risk.
+    public static let priceFactorMax = 2.0
+
+    /// Plans a replacement: spot of low risk, then any spot, then on demand. No steps: nothing in the catalogue fits.
+    ///
+    /// Pools are ranked by risk in steps of 0.05, then price, then type and zone: risks are coarse and tie in masses.
+    public init(
+        for question: Question, catalogue: InstanceCatalogue = .shipped, advisor: SpotAdvisor = .shipped
+    ) {
+        let zones = question.requirement.zone.map { zone in question.zones.filter { $0.key == zone } } ?? question.zones
+        let fitting = catalogue.carrying(
+            question.requirement.total, architecture: question.requirement.architecture, families: question.families)
+        guard let cheapest = fitting.first, !zones.isEmpty else {
+            steps = []
+            return
+        }
+        let priceMax = Int64(Double(cheapest.onDemandUSEast1.rawValue) * ReplacementPlan.priceFactorMax)
+        let types = fitting.filter { $0.onDemandUSEast1.rawValue <= priceMax }
+        var pools: [Ranked] = []
+        for type in types {
+            for zone in zones.keys {
+                let pool = SpotPool(region: question.region, zone: zone, type: type.name)
+                let history = question.prices[pool] ?? []
+                let advice = advisor.advice(type: type.name, region: question.region)
+                let risk = SpotRisk(
+                    advice: advice, history: history, onDemand: type.onDemandUSEast1, incidents: [], now: question.now)
+                let guess = Double(type.onDemandUSEast1.rawValue) * (1 - Double(advice?.savingPercent ?? 0) / 100)
+                pools.append(
+                    Ranked(
+                        pool: pool, type: type, risk: risk.score, price: history.last?.price.rawValue ?? Int64(guess),
+                        isOffered: advice != nil || !history.isEmpty))
+            }
+        }
+        let blocked = Set(question.unavailable.filter { $0.until > question.now }.map { Blocked($0.pool, $0.capacity) })
+        let spot = pools.filter {
+            $0.isOffered && $0.pool != question.interrupted && !blocked.contains(Blocked($0.pool, .spot))
+        }.sorted(by: Ranked.isBetter)
+        let onDemand = pools.filter { !blocked.contains(Blocked($0.pool, .onDemand)) }.sorted {
+            ($0.type.onDemandUSEast1, $0.pool) < ($1.type.onDemandUSEast1, $1.pool)
+        }
+        let low = spot.filter { $0.risk <= ReplacementPlan.riskMax }
+        let drafts: [(CapacityType, [Ranked], String)] = [
+            (.spot, low, "spot, risk up to \(ReplacementPlan.riskMax)"), (.spot, spot, "spot, any risk"),
+            (.onDemand, onDemand, "on demand"),
+        ]
+        steps = drafts.filter { !$0.1.isEmpty }.enumerated().map { number, draft in
+            Step(
+                number: number, capacity: draft.0,
+                pools: draft.1.prefix(ReplacementPlan.poolsMax).map {
+                    FleetOverride(type: $0.type.name, zone: $0.pool.zone, subnet: zones[$0.pool.zone] ?? nil)
+                }, summary: draft.2)
+        }
+    }
+
+    private struct Blocked: Hashable {
+        let pool: SpotPool
+        let capacity: CapacityType
+        init(_ pool: SpotPool, _ capacity: CapacityType) {
+            self.pool = pool
+            self.capacity = capacity
+        }
+    }
+
+    private struct Ranked {
+        let pool: SpotPool
+        let type: InstanceType
+        let risk: Double
+        let price: Int64
+        let isOffered: Bool
+
+        static func isBetter(_ left: Ranked, _ right: Ranked) -> Bool {
+            let leftBand = (left.risk / 0.05).rounded(.down)
+            let rightBand = (right.risk / 0.05).rounded(.down)
+            return leftBand != rightBand
+                ? leftBand < rightBand : (left.price, left.pool) < (right.price, right.pool)
+        }
+    }
+}

@@ -1,0 +1,109 @@
+import Foundation
+import JobQueue
+
+/// One step of a schema, as it is embedded in the binary.
+public struct Migration: Sendable, Comparable {
+    /// The number in `V012_what.sql`.
+    public let version: Int
+    /// The file's name.
+    public let name: String
+    /// The statements, with `@schema@` where the schema's name goes.
+    public let sql: String
+
+    /// Reads the version from the name.
+    /// - Throws: `invalid` for a name that is not `V<number>_<what>.sql`.
+    public init(name: String, sql: String) throws {
+        let digits = name.dropFirst().prefix(while: \.isNumber)
+        guard name.hasPrefix("V"), let version = Int(digits), name.hasSuffix(".sql") else {
+            throw QueueError(.invalid, "migration '\(name)' is not named V<number>_<what>.sql")
+        }
+        self.version = version
+        self.name = name
+        self.sql = sql
+    }
+
+    /// Orders by version.
+    public static func < (left: Migration, right: Migration) -> Bool { left.version < right.version }
+
+    /// The queue's own migrations.
+    public static var queue: [Migration] {
+        get throws {
+            try [
+                ("V001_jobs.sql", PackageResources.V001_jobs_sql),
+                ("V002_views.sql", PackageResources.V002_views_sql),
+                ("V003_enqueue_function.sql", PackageResources.V003_enqueue_function_sql),
+                ("V004_roles.sql", PackageResources.V004_roles_sql),
+            ].map { try Migration(name: $0.0, sql: String(decoding: $0.1, as: UTF8.self)) }
+        }
+    }
+}
+
+/// Brings a database to the schema that this binary knows.
+public struct Migrator: Sendable {
+    private let migrations: [Migration]
+
+    /// - Parameter migrations: the queue's, and those of the product above.
+    public init(_ migrations: [Migration]) { self.migrations = migrations.sorted() }
+
+    /// What a run did or would do.
+    public struct Report: Sendable, Equatable {
+        /// The versions found.
+        public var before: [Int]
+        /// The names applied, or to be applied in a dry run.
+        public var applied: [String]
+    }
+
+    /// Applies what is missing, each step in a transaction, under a lock that lets one migrator work at a time.
+    /// - Parameters:
+    ///   - isSimulation: makes the world clock movable; refused for a schema that already holds jobs.
+    ///   - isDryRun: changes nothing.
+    /// - Throws: `refused` when the database is newer than this binary or a step had been edited after it was applied.
+    public func run(
+        on connection: PostgresConnection, schema: String, isSimulation: Bool = false, isDryRun: Bool = false
+    ) async throws -> Report {
+        guard schema.wholeMatch(of: /[a-z_][a-z0-9_]{0,62}/) != nil else {
+            throw QueueError(.invalid, "schema '\(schema)': wanted lower-case letters, digits and underscores")
+        }
+        let migrations = self.migrations
+        return try await connection.transaction { connection in
+            try connection.execute("SELECT pg_advisory_xact_lock(hashtext('cloudoptim.migrate.' || $1))", [.text(schema)])
+            try connection.script("CREATE SCHEMA IF NOT EXISTS \(schema); SET LOCAL search_path = \(schema)")
+            try connection.script(
+                """
+                CREATE TABLE IF NOT EXISTS schema_migration (
+                    version int PRIMARY KEY, name text NOT NULL, checksum text NOT NULL,
+                    applied_at timestamptz NOT NULL DEFAULT now())
+                """)
+            var known: [Int: String] = [:]
+            for row in try connection.query("SELECT version, checksum FROM schema_migration") {
+                known[Int(try row.int(0))] = try row.string(1)
+            }
+            if let newest = known.keys.max(), newest > (migrations.last?.version ?? 0) {
+                throw QueueError(
+                    .refused,
+                    "the database is at version \(newest), this binary knows up to \(migrations.last?.version ?? 0): use a newer binary")
+            }
+            var report = Report(before: known.keys.sorted(), applied: [])
+            for migration in migrations {
+                let checksum = try connection.query("SELECT md5($1::text)", [.text(migration.sql)]).first?.string(0) ?? ""
+                if let applied = known[migration.version] {
+                    guard applied == checksum else {
+                        throw QueueError(.refused, "\(migration.name) was edited after it had been applied to this database")
+                    }
+                    continue
+                }
+                report.applied.append(migration.name)
+                if isDryRun { continue }
+                try connection.script(migration.sql.replacing("@schema@", with: schema))
+                try connection.execute(
+                    "INSERT INTO schema_migration (version, name, checksum) VALUES ($1::bigint, $2, $3)",
+                    [.int(Int64(migration.version)), .text(migration.name), .text(checksum)])
+            }
+            if isSimulation, !isDryRun {
+                try connection.execute("UPDATE world_clock SET is_simulated = true")
+            }
+            if !isDryRun { _ = try SweepStatements.turnPartitions(on: connection) }
+            return report
+        }
+    }
+}

@@ -1,0 +1,53 @@
+import JobQueue
+import Logging
+
+/// Step 3 of 7: hands out the ids of due jobs, so that every list holds the next ones and no more.
+struct Feeder: Sendable {
+    let ledger: any LeaderLedger
+    let broker: (any Broker)?
+    let configuration: SchedulerConfiguration
+    let logger: Logger
+
+    /// Where the last look at each list ended, and when it last started at the head.
+    private struct Memory {
+        var cursors: [ReadyList: FeedCursor] = [:]
+        var fullLookAt = ContinuousClock.now
+        var incarnation = JobID().description
+    }
+
+    func run() async {
+        guard let broker else { return }
+        var memory = Memory()
+        while !Task.isCancelled {
+            do {
+                try await feed(broker, &memory)
+                try await Task.sleep(for: configuration.feedEvery)
+            } catch is CancellationError {
+                return
+            } catch {
+                logger.debug("feeding failed", metadata: ["error": .string("\(error)")])
+                do { try await Task.sleep(for: .milliseconds(500)) } catch { return }
+            }
+        }
+    }
+
+    private func feed(_ broker: any Broker, _ memory: inout Memory) async throws {
+        if try await broker.plantIncarnation(memory.incarnation) {
+            logger.warning("the broker was empty: its lists are filled anew")
+            memory.cursors.removeAll()
+        }
+        if ContinuousClock.now >= memory.fullLookAt {
+            memory.cursors.removeAll()
+            memory.fullLookAt = .now + configuration.fullLookEvery
+        }
+        let lists = try await ledger.readyLists()
+        if lists.isEmpty { return }
+        let lengths = try await broker.lengths(of: lists)
+        for (list, length) in zip(lists, lengths) where length < configuration.listMax / 2 {
+            let feed = try await ledger.ready(
+                in: list, atMost: configuration.listMax - length, cursor: memory.cursors[list] ?? .start)
+            memory.cursors[list] = feed.cursor
+            if !feed.ids.isEmpty { try await broker.push(feed.ids, to: list) }
+        }
+    }
+}

@@ -1,0 +1,157 @@
+import Foundation
+import JobQueue
+import Logging
+import Metrics
+
+/// Step 2 of 7: fires due slots, each once.
+struct TimetableLoop: Sendable {
+    let ledger: any LeaderLedger & EnqueueLedger
+    let shortCut: PushShortCut
+    let configuration: SchedulerConfiguration
+    let status: SchedulerStatus
+    let logger: Logger
+
+    private struct Memory {
+        var rows: [String: ScheduleRow] = [:]
+        var heap = SlotHeap()
+        var version: Int64 = -1
+        var specs: [JobKind: JobSpec] = [:]
+        var readAt = ContinuousClock.now
+        /// World time minus machine time, as of the last look.
+        var shift: TimeInterval = 0
+    }
+
+    func run() async {
+        var memory = Memory()
+        while !Task.isCancelled {
+            do {
+                try await look(&memory)
+                let wait = memory.heap.first.map { $0.timeIntervalSince(worldNow(memory)) } ?? 3600
+                let bounded = min(max(wait, 0.005), configuration.tickMax.seconds)
+                try await Task.sleep(for: .seconds(bounded))
+            } catch is CancellationError {
+                return
+            } catch {
+                logger.warning("timetable failed", metadata: ["error": .string("\(error)")])
+                memory.version = -1
+                do { try await Task.sleep(for: .seconds(1)) } catch { return }
+            }
+        }
+    }
+
+    private func worldNow(_ memory: Memory) -> Date { Date(timeIntervalSinceNow: memory.shift) }
+
+    private func look(_ memory: inout Memory) async throws {
+        let version = try await ledger.timetableVersion()
+        memory.shift = try await ledger.worldTime().timeIntervalSinceNow
+        status.noteAnswer()
+        if version != memory.version || ContinuousClock.now > memory.readAt + .seconds(60) {
+            let timetable = try await ledger.timetable()
+            memory.specs = Dictionary(try await ledger.kinds().map { ($0.kind, $0) }) { $1 }
+            memory.rows = Dictionary(timetable.rows.map { ($0.id, $0) }) { $1 }
+            memory.heap = SlotHeap(timetable.rows.map { ($0.nextSlot, $0.id) })
+            memory.version = timetable.version
+            memory.readAt = .now
+        }
+        let now = worldNow(memory)
+        var ticks: [Tick] = []
+        while let slot = memory.heap.first, slot <= now, ticks.count < configuration.ticksMax,
+            let id = memory.heap.removeFirst()
+        {
+            guard let row = memory.rows[id], let spec = memory.specs[row.kind] else { continue }
+            ticks.append(tick(row, spec, now))
+        }
+        if ticks.isEmpty { return }
+        let results = try await ledger.fire(ticks)
+        var fired: [NewJob] = []
+        for (tick, result) in zip(ticks, results) {
+            guard result.isWon else {
+                memory.version = -1  // somebody else fired or changed it: read again
+                continue
+            }
+            var row = tick.row
+            row.lastSlot = tick.slots.last ?? row.lastSlot
+            row.nextSlot = tick.next
+            memory.rows[row.id] = row
+            memory.heap.insert(row.nextSlot, row.id)
+            let stored = Set(result.enqueued)
+            fired += tick.jobs.filter { stored.contains($0.id) }
+            Metrics.Timer(label: "schedule_late_seconds")
+                .recordNanoseconds(Int64(max(0, now.timeIntervalSince(tick.row.nextSlot)) * 1e9))
+            Counter(label: "schedule_slots_total", dimensions: [("kind", row.kind.rawValue)]).increment(by: tick.slots.count)
+        }
+        if logger.logLevel <= .debug {
+            for job in fired {
+                logger.debug(
+                    "slot fired, step 2 of 7",
+                    metadata: ["job_id": .stringConvertible(job.id), "kind": .stringConvertible(job.spec.kind)])
+            }
+        }
+        await shortCut.push(fired)
+    }
+
+    private func tick(_ row: ScheduleRow, _ spec: JobSpec, _ now: Date) -> Tick {
+        let (slots, next) = row.schedule.due(nextSlot: row.nextSlot, now: now, target: row.target)
+        let jobs = slots.map { slot in
+            NewJob(
+                request: JobRequest(
+                    row.kind, parameters: row.parameters, target: row.target, key: key(of: row, slot)), spec: spec)
+        }
+        return Tick(row: row, slots: slots, next: next ?? Date(timeIntervalSince1970: 253_402_300_799), jobs: jobs)
+    }
+
+    /// With overlap `skip` a schedule has one key, freed when its job ends; otherwise each slot has its own.
+    private func key(of row: ScheduleRow, _ slot: Date) -> IdempotencyKey {
+        switch row.schedule.overlap {
+        case .skip: IdempotencyKey("o:\(row.id)", release: .atEnd)
+        case .queue, .cancelOld:
+            IdempotencyKey("s:\(row.id):\(slot.formatted(.iso8601.time(includingFractionalSeconds: true)))", release: .atEnd)
+        }
+    }
+}
+
+/// A binary heap of slots, the earliest first.
+struct SlotHeap {
+    private var entries: [(slot: Date, id: String)] = []
+
+    init(_ entries: [(Date, String)] = []) {
+        self.entries = entries.map { ($0.0, $0.1) }
+        for index in stride(from: self.entries.count / 2 - 1, through: 0, by: -1) { sink(index) }
+    }
+
+    /// The earliest slot.
+    var first: Date? { entries.first?.slot }
+
+    /// Adds a slot in O(log n).
+    mutating func insert(_ slot: Date, _ id: String) {
+        entries.append((slot, id))
+        var index = entries.count - 1
+        while index > 0, entries[index].slot < entries[(index - 1) / 2].slot {
+            entries.swapAt(index, (index - 1) / 2)
+            index = (index - 1) / 2
+        }
+    }
+
+    /// Removes the earliest slot and returns its row's id; O(log n).
+    mutating func removeFirst() -> String? {
+        guard let first = entries.first else { return nil }
+        let last = entries.removeLast()
+        if !entries.isEmpty {
+            entries[0] = last
+            sink(0)
+        }
+        return first.id
+    }
+
+    private mutating func sink(_ start: Int) {
+        var index = start
+        while true {
+            let children = [2 * index + 1, 2 * index + 2].filter { $0 < entries.count }
+            guard let smallest = children.min(by: { entries[$0].slot < entries[$1].slot }),
+                entries[smallest].slot < entries[index].slot
+            else { return }
+            entries.swapAt(index, smallest)
+            index = smallest
+        }
+    }
+}

@@ -1,0 +1,241 @@
+import Foundation
+import JobQueue
+import Synchronization
+
+/// Why a run was told to stop.
+enum StopReason: Sendable, Equatable {
+    /// Somebody cancelled the job.
+    case cancelAsked
+    /// Its deadline passed.
+    case deadline
+    /// The worker stops, and the handler did not reach a checkpoint in time.
+    case draining
+    /// Another run owns the job, or the lease can no longer be trusted: nothing may be written.
+    case fenced
+}
+
+/// One run in a worker's hands: what its handler may do, and how it is stopped.
+final class ActiveRun: JobRun, Sendable {
+    private struct State {
+        var stop: StopReason?
+        var cancel: (@Sendable () -> Void)?
+        var holdsSlot = true
+        var isSettling = false
+        var logLines: [String] = []
+        var sentEffects: Set<String> = []
+    }
+
+    let job: ClaimedJob
+    let id: RunID
+    /// When the claim was requested: the run's deadline counts from here.
+    let claimedAt: ContinuousClock.Instant
+    private let ledger: any WorkerLedger
+    private let inFlight: InFlight
+    private let trust: Trust
+    private let drain: DrainSignal
+    private let state = Mutex(State())
+
+    /// Lines a run may log; more are dropped, and the last says so.
+    static let logLinesMax = 200
+
+    init(
+        _ job: ClaimedJob, worker: WorkerID, claimedAt: ContinuousClock.Instant, ledger: any WorkerLedger,
+        inFlight: InFlight, trust: Trust, drain: DrainSignal
+    ) {
+        self.job = job
+        id = RunID(job: job.id, fence: job.fence, worker: worker)
+        self.claimedAt = claimedAt
+        self.ledger = ledger
+        self.inFlight = inFlight
+        self.trust = trust
+        self.drain = drain
+    }
+
+    /// When this run must end by its own deadline.
+    var deadline: ContinuousClock.Instant { claimedAt + job.timeLeft }
+    var timeLeft: Duration { min(deadline, trust.until) - ContinuousClock.now }
+    var isTrusted: Bool { trust.timeLeft > .zero }
+    var stopReason: StopReason? { state.withLock { $0.stop } }
+    var holdsSlot: Bool { state.withLock { $0.holdsSlot } }
+    var isSettling: Bool { state.withLock { $0.isSettling } }
+    var isDraining: Bool { drain.isDraining }
+
+    func beginSettling() { state.withLock { $0.isSettling = true } }
+
+    /// Hands over how to cancel the handler; at once if it was stopped before it started.
+    func onStop(_ cancel: @escaping @Sendable () -> Void) {
+        let isStopped = state.withLock { state in
+            state.cancel = cancel
+            return state.stop != nil
+        }
+        if isStopped { cancel() }
+    }
+
+    /// Stops the handler, for the first reason given.
+    func stop(_ reason: StopReason) {
+        let cancel = state.withLock { state -> (@Sendable () -> Void)? in
+            guard state.stop == nil else { return nil }
+            state.stop = reason
+            return state.cancel
+        }
+        cancel?()
+    }
+
+    /// Takes the lines logged since the last call.
+    func takeLog() -> [String] {
+        state.withLock { state in
+            let lines = state.logLines
+            state.logLines.removeAll()
+            return lines
+        }
+    }
+
+    // MARK: JobRun
+
+    func worldTime() async throws -> Date { try await ledger.worldTime() }
+
+    func save(checkpoint: JSONText, records: [Record], progress: JobProgress?) async throws {
+        try mayWrite()
+        guard try await ledger.save(checkpoint, progress: progress, records: records, of: id) else {
+            stop(.fenced)
+            throw fenced("its checkpoint was refused")
+        }
+        let lines = takeLog()
+        if !lines.isEmpty { try await ledger.append(log: lines, to: id) }
+        if drain.isDraining { throw HandBack() }
+    }
+
+    func wait(for duration: Duration) async throws {
+        if drain.isDraining { throw HandBack() }
+        await leaveSlot()
+        do {
+            try await drain.sleep(for: duration)
+        } catch {
+            try await takeSlot()
+            throw error
+        }
+        try await takeSlot()
+    }
+
+    func leaveSlot() async {
+        let held = state.withLock { state in
+            defer { state.holdsSlot = false }
+            return state.holdsSlot
+        }
+        if held { inFlight.leaveSlot(job.lane) }
+    }
+
+    func takeSlot() async throws {
+        if holdsSlot { return }
+        await inFlight.takeSlot(job.lane)
+        state.withLock { $0.holdsSlot = true }
+        try Task.checkCancellation()
+    }
+
+    func log(_ line: String) {
+        state.withLock { state in
+            if state.logLines.count < ActiveRun.logLinesMax {
+                state.logLines.append(String(line.prefix(1000)))
+            } else {
+                state.logLines[ActiveRun.logLinesMax - 1] = "(more lines than \(ActiveRun.logLinesMax) were dropped)"
+            }
+        }
+    }
+
+    /// Step 6 of 7: an effect, by the ledger of effects.
+    func effect(
+        _ intent: EffectIntent, call: @Sendable (EffectCall) async throws -> JSONText
+    ) async throws -> JSONText {
+        try mayWrite()
+        if drain.isDraining { throw HandBack() }
+        let entry = try await intend(intent)
+        switch entry.state {
+        case .done:
+            return entry.response ?? .emptyObject
+        case .refused:
+            throw try (entry.response ?? .emptyObject).decode(EffectRefused.self)
+        case .intended:
+            return try await send(entry, call)
+        }
+    }
+
+    // MARK: Effects
+
+    /// Commits the intent. A lost answer is asked for again: the second time finds what the first wrote.
+    private func intend(_ intent: EffectIntent) async throws -> EffectEntry {
+        var pause = Duration.milliseconds(50)
+        while true {
+            try mayWrite()
+            do {
+                if let entry = try await ledger.intend(intent, of: id) { return entry }
+                stop(.fenced)
+                throw fenced("its effect '\(intent.key)' was refused")
+            } catch let error as QueueError where error.code == .unavailable && timeLeft > .seconds(2) {
+                try await Task.sleep(for: pause)
+                pause = min(pause * 2, .seconds(1))
+            }
+        }
+    }
+
+    private func send(
+        _ entry: EffectEntry, _ call: @Sendable (EffectCall) async throws -> JSONText
+    ) async throws -> JSONText {
+        let isFirst = state.withLock { $0.sentEffects.insert(entry.key).inserted } && entry.isOfThisRun
+        if entry.effectClass == .once && !isFirst {
+            throw QueueError(
+                .outcomeUnknown,
+                "effect '\(entry.key)' was sent before and its answer lost; it can be neither repeated nor looked up")
+        }
+        try mayWrite()
+        let left = timeLeft
+        guard left > .milliseconds(500) else {
+            throw QueueError(.transient, "effect '\(entry.key)' not sent: only \(left) of the run remain")
+        }
+        let response: JSONText
+        do {
+            response = try await call(
+                EffectCall(
+                    key: entry.key, token: entry.token, request: entry.request, timeLeft: left,
+                    traceparent: job.traceparent))
+        } catch let refusal as EffectRefused {
+            try await complete(entry.key, .refused, try JSONText(encoding: refusal))
+            throw refusal
+        } catch let error as EffectNotSent {
+            if isFirst {
+                try await ledger.withdraw(effect: entry.key, of: id)
+                _ = state.withLock { $0.sentEffects.remove(entry.key) }
+            }
+            throw QueueError(.transient, "effect '\(entry.key)': \(error.message)")
+        } catch where entry.effectClass == .once {
+            throw QueueError(.outcomeUnknown, "effect '\(entry.key)' was sent and its answer lost", underlying: error)
+        }
+        try await complete(entry.key, .done, response)
+        return response
+    }
+
+    /// Stores the answer, as long as this run is trusted; what cannot be stored is asked for again by the next run.
+    private func complete(_ key: String, _ state: EffectEntry.State, _ response: JSONText) async throws {
+        var pause = Duration.milliseconds(50)
+        while true {
+            do {
+                return try await ledger.complete(effect: key, state: state, response: response)
+            } catch let error as QueueError where error.code == .unavailable && timeLeft > .zero {
+                try await Task.sleep(for: pause)
+                pause = min(pause * 2, .seconds(1))
+            }
+        }
+    }
+
+    private func mayWrite() throws {
+        if let reason = stopReason, reason != .draining { throw fenced("it was told to stop (\(reason))") }
+        guard isTrusted else {
+            stop(.fenced)
+            throw fenced("its worker's lease can no longer be trusted")
+        }
+        try Task.checkCancellation()
+    }
+
+    private func fenced(_ why: String) -> QueueError {
+        QueueError(.fenced, "run \(id.fence) of job \(id.job) no longer owns it: \(why)")
+    }
+}

@@ -1,0 +1,194 @@
+import Foundation
+import JobQueue
+import Logging
+import Metrics
+
+/// Runs one claimed job to its settlement.
+struct Execution: Sendable {
+    let ledger: any WorkerLedger
+    let handlers: [JobKind: any Handler]
+    let specs: [JobKind: JobSpec]
+    let inFlight: InFlight
+    let shortCut: PushShortCut
+    let logger: Logger
+
+    /// Step 5 of 7: the handler runs; then the run is settled and let go.
+    func run(_ run: ActiveRun) async {
+        let job = run.job
+        let start = ContinuousClock.now
+        let (verdict, afterCommit) = await verdict(of: run)
+        run.beginSettling()
+        var isSettled = false
+        if let verdict {
+            isSettled = await settle(run, verdict)
+            if isSettled { await afterCommit?() }
+        }
+        inFlight.release(run, holdsSlot: run.holdsSlot)
+        let end = verdict.map(Self.name) ?? "fenced"
+        Counter(label: "job_runs_total", dimensions: [("kind", job.kind.rawValue), ("end", isSettled ? end : "fenced")])
+            .increment()
+        Metrics.Timer(label: "job_run_seconds", dimensions: [("kind", job.kind.rawValue)])
+            .recordNanoseconds(Int64((ContinuousClock.now - start).seconds * 1e9))
+        log(run, isSettled ? end : "fenced", verdict, after: ContinuousClock.now - start)
+        if isSettled, case .done(_, _, let followUps, _)? = verdict { await shortCut.push(followUps) }
+        if isSettled, case .snooze(_, _, let followUps)? = verdict { await shortCut.push(followUps) }
+    }
+
+    /// What the run came to; nil when nothing may be written any more.
+    private func verdict(of run: ActiveRun) async -> (Settlement.Verdict?, (@Sendable () async -> Void)?) {
+        let job = run.job
+        if job.isLate { return (.cancelled(reason: "late: it was not started in time"), nil) }
+        guard let handler = handlers[job.kind], let spec = specs[job.kind] else {
+            return (.interrupt, nil)
+        }
+        let context = HandlerContext(job: job, deadline: run.deadline, run: run)
+        let task = Task { try await handler.run(context) }
+        run.onStop { task.cancel() }
+        do {
+            let outcome = try await withTaskCancellationHandler {
+                try await task.value
+            } onCancel: {
+                task.cancel()
+            }
+            return (try verdict(of: outcome), outcome.afterCommit)
+        } catch {
+            return (verdict(of: error, run, spec), nil)
+        }
+    }
+
+    private func verdict(of outcome: Outcome) throws -> Settlement.Verdict {
+        guard outcome.followUps.count <= Self.followUpsMax else {
+            throw QueueError(.invalid, "outcome: found \(outcome.followUps.count) follow-ups, wanted at most \(Self.followUpsMax)")
+        }
+        if let result = outcome.result, result.text.utf8.count > Self.resultBytesMax {
+            throw QueueError(.invalid, "result: found \(result.text.utf8.count) bytes, wanted at most \(Self.resultBytesMax)")
+        }
+        let jobs = try outcome.followUps.map { request in
+            guard let spec = specs[request.kind] else {
+                throw QueueError(.invalid, "follow-up of kind '\(request.kind)': this worker knows no such kind")
+            }
+            return NewJob(request: request, spec: spec)
+        }
+        if let after = outcome.againAfter { return .snooze(after: after, records: outcome.records, followUps: jobs) }
+        return .done(
+            result: outcome.result, records: outcome.records, followUps: jobs, keepsHistory: !outcome.isEmpty)
+    }
+
+    private func verdict(of error: any Error, _ run: ActiveRun, _ spec: JobSpec) -> Settlement.Verdict? {
+        switch run.stopReason {
+        case .fenced: return nil
+        case .cancelAsked: return .cancelled(reason: "cancelled while it ran")
+        case .draining: return .interrupt
+        case .deadline, nil: break
+        }
+        if error is HandBack { return .interrupt }
+        if let queueError = error as? QueueError, queueError.code == .fenced { return nil }
+        let cause: any Error =
+            run.stopReason == .deadline
+            ? QueueError(.timeout, "the run passed its deadline of \(spec.timeoutSeconds) s", underlying: error) : error
+        if cause is CancellationError { return .interrupt }
+        let report = Self.report(cause)
+        switch spec.retries.verdict(
+            on: cause, attempt: run.job.attempt, attemptsMax: run.job.attemptsMax, random: .random(in: 0..<1))
+        {
+        case .retry(let after): return .retry(after: after, error: report)
+        case .dead(let reason): return .dead(reason: reason, error: report)
+        }
+    }
+
+    /// Step 7 of 7: settles, asking again while the answer is lost and the lease holds. False: it was not ours.
+    private func settle(_ run: ActiveRun, _ verdict: Settlement.Verdict) async -> Bool {
+        var pause = Duration.milliseconds(50)
+        var wasTried = false
+        while true {
+            do {
+                let lines = run.takeLog()
+                if !lines.isEmpty { try await ledger.append(log: lines, to: run.id) }
+                if try await ledger.settle([Settlement(run: run.id, verdict: verdict)])[0] { return true }
+                if !wasTried {
+                    Counter(label: "lease_lost_total").increment()
+                    logger.warning("job run was fenced: its result is dropped", metadata: run.metadata)
+                }
+                return wasTried  // the first try's answer was lost: it was ours, and it is settled
+            } catch let error as QueueError where error.code != .unavailable {
+                guard case .dead = verdict else {
+                    logger.error("job cannot be settled as it ended", metadata: run.metadata(error))
+                    return await settle(run, .dead(reason: "its outcome was refused", error: Self.report(error)))
+                }
+                logger.error("job cannot be settled", metadata: run.metadata(error))
+                return false
+            } catch {
+                wasTried = true
+                guard run.isTrusted else {
+                    logger.error("job run dropped: the ledger was away for longer than the lease", metadata: run.metadata(error))
+                    return false
+                }
+                do { try await Task.sleep(for: pause) } catch { return false }  // the lease gives the job back
+                pause = min(pause * 2, .seconds(1))
+            }
+        }
+    }
+
+    /// Follow-ups a run may enqueue.
+    static let followUpsMax = 50
+    /// The largest result.
+    static let resultBytesMax = 262_144
+
+    /// An error as it stands in the job's row: code and message.
+    static func report(_ error: any Error) -> JSONText {
+        let code = (error as? QueueError)?.code.rawValue ?? "failed"
+        let message = String(String(describing: error).prefix(4000))
+        do {
+            return try JSONText(encoding: ["code": code, "message": message])
+        } catch {
+            return JSONText(text: #"{"code":"failed","message":"unprintable error"}"#)
+        }
+    }
+
+    private static func name(_ verdict: Settlement.Verdict) -> String {
+        switch verdict {
+        case .done: "done"
+        case .snooze: "snoozed"
+        case .retry: "retried"
+        case .dead: "dead"
+        case .interrupt: "interrupted"
+        case .cancelled: "cancelled"
+        }
+    }
+
+    private func log(_ run: ActiveRun, _ end: String, _ verdict: Settlement.Verdict?, after time: Duration) {
+        var metadata = run.metadata
+        metadata["end"] = .string(end)
+        metadata["run_ms"] = .stringConvertible(Int(time.seconds * 1000))
+        switch verdict {
+        case .retry(let after, let error):
+            metadata["error"] = .string(error.text)
+            metadata["retry_after_ms"] = .stringConvertible(Int(after.seconds * 1000))
+            logger.warning("job run failed, step 7 of 7", metadata: metadata)
+        case .dead(let reason, let error):
+            metadata["error"] = .string(error.text)
+            metadata["reason"] = .string(reason)
+            logger.error("job is dead, step 7 of 7", metadata: metadata)
+        case .done(_, _, _, let keepsHistory):
+            logger.log(level: keepsHistory ? .info : .debug, "job run ended, step 7 of 7", metadata: metadata)
+        case .snooze, .interrupt, .cancelled, nil:
+            logger.info("job run ended, step 7 of 7", metadata: metadata)
+        }
+    }
+}
+
+extension ActiveRun {
+    /// What every log line about a run says.
+    var metadata: Logger.Metadata {
+        [
+            "job_id": .stringConvertible(id.job), "kind": .stringConvertible(job.kind),
+            "fence": .stringConvertible(id.fence), "attempt": .stringConvertible(job.attempt),
+        ]
+    }
+
+    func metadata(_ error: any Error) -> Logger.Metadata {
+        var metadata = metadata
+        metadata["error"] = .string(String(describing: error))
+        return metadata
+    }
+}

@@ -1,0 +1,155 @@
+import JobQueue
+import Synchronization
+
+/// What a worker has in hand: every claimed run until its settlement is acknowledged, and who holds a slot.
+final class InFlight: Sendable {
+    private struct State {
+        var runs: [JobID: ActiveRun] = [:]
+        var slotsHeld = 0
+        var ordinarySlotsHeld = 0
+        var ordinaryOwned = 0
+        var handedBack: [RunID: ContinuousClock.Instant] = [:]
+        var slotWaiters: [(lane: Lane, continuation: CheckedContinuation<Void, Never>)] = []
+        var changeWaiter: CheckedContinuation<Void, Never>?
+        var hasChanged = false
+    }
+
+    /// Room for more runs, counted apart for lane 0 and for the rest.
+    struct Room: Equatable {
+        var interruption: Int
+        var ordinary: Int
+    }
+
+    private let slots: Int
+    private let owned: Int
+    private let state = Mutex(State())
+
+    init(slots: Int, owned: Int) {
+        self.slots = slots
+        self.owned = max(owned, slots)
+    }
+
+    /// A quarter of slots and of ownership is kept for lane 0 (none of a single slot).
+    var room: Room {
+        state.withLock { state in
+            let free = min(slots - state.slotsHeld, owned - state.runs.count)
+            let ordinary = min(
+                slots - slots / 4 - state.ordinarySlotsHeld, owned - owned / 4 - state.ordinaryOwned, free)
+            return Room(interruption: max(0, free), ordinary: max(0, ordinary))
+        }
+    }
+
+    var count: Int { state.withLock { $0.runs.count } }
+    var runs: [ActiveRun] { state.withLock { Array($0.runs.values) } }
+
+    /// Takes a run in, with a slot. False: it was handed back as an orphan before its claim's answer came.
+    func admit(_ run: ActiveRun) -> Bool {
+        state.withLock { state in
+            guard state.handedBack[run.id] == nil else { return false }
+            state.runs[run.id.job] = run
+            state.slotsHeld += 1
+            if run.job.lane != .interruption {
+                state.ordinarySlotsHeld += 1
+                state.ordinaryOwned += 1
+            }
+            return true
+        }
+    }
+
+    /// Lets a run go once its settlement is acknowledged or pointless.
+    func release(_ run: ActiveRun, holdsSlot: Bool) {
+        wake(state.withLock { state in
+            if state.runs[run.id.job] === run { state.runs[run.id.job] = nil }
+            if run.job.lane != .interruption { state.ordinaryOwned -= 1 }
+            if holdsSlot { return freeSlot(of: run.job.lane, &state) }
+            return takeChangeWaiter(&state)
+        })
+    }
+
+    /// Gives a slot back while a run waits.
+    func leaveSlot(_ lane: Lane) {
+        wake(state.withLock { freeSlot(of: lane, &$0) })
+    }
+
+    /// Waits for a slot again; lane 0 first.
+    func takeSlot(_ lane: Lane) async {
+        await withCheckedContinuation { continuation in
+            let mayGo = state.withLock { state in
+                if mayTake(lane, state) {
+                    grant(lane, &state)
+                    return true
+                }
+                state.slotWaiters.append((lane, continuation))
+                return false
+            }
+            if mayGo { continuation.resume() }
+        }
+    }
+
+    /// Waits until something was released or left since the last call.
+    func waitForChange() async {
+        await withCheckedContinuation { continuation in
+            let isNow = state.withLock { state in
+                if state.hasChanged {
+                    state.hasChanged = false
+                    return true
+                }
+                state.changeWaiter = continuation
+                return false
+            }
+            if isNow { continuation.resume() }
+        }
+    }
+
+    /// Wakes whoever waits for a change.
+    func poke() {
+        wake(state.withLock { takeChangeWaiter(&$0) })
+    }
+
+    /// Remembers a run that was handed back: a claim's answer that comes later is dropped.
+    func noteHandedBack(_ run: RunID) {
+        state.withLock { state in
+            let now = ContinuousClock.now
+            state.handedBack[run] = now
+            if state.handedBack.count > 1000 {
+                state.handedBack = state.handedBack.filter { $0.value > now - .seconds(60) }
+            }
+        }
+    }
+
+    private func mayTake(_ lane: Lane, _ state: State) -> Bool {
+        state.slotsHeld < slots && (lane == .interruption || state.ordinarySlotsHeld < slots - slots / 4)
+    }
+
+    private func grant(_ lane: Lane, _ state: inout State) {
+        state.slotsHeld += 1
+        if lane != .interruption { state.ordinarySlotsHeld += 1 }
+    }
+
+    private func freeSlot(of lane: Lane, _ state: inout State) -> [CheckedContinuation<Void, Never>] {
+        state.slotsHeld -= 1
+        if lane != .interruption { state.ordinarySlotsHeld -= 1 }
+        var woken = takeChangeWaiter(&state)
+        while let index = state.slotWaiters.indices.filter({ mayTake(state.slotWaiters[$0].lane, state) })
+            .min(by: { state.slotWaiters[$0].lane < state.slotWaiters[$1].lane })
+        {
+            let waiter = state.slotWaiters.remove(at: index)
+            grant(waiter.lane, &state)
+            woken.append(waiter.continuation)
+        }
+        return woken
+    }
+
+    private func takeChangeWaiter(_ state: inout State) -> [CheckedContinuation<Void, Never>] {
+        guard let waiter = state.changeWaiter else {
+            state.hasChanged = true
+            return []
+        }
+        state.changeWaiter = nil
+        return [waiter]
+    }
+
+    private func wake(_ continuations: [CheckedContinuation<Void, Never>]) {
+        for continuation in continuations { continuation.resume() }
+    }
+}
