@@ -14,6 +14,7 @@ let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
 let coreMetrics: Target.Dependency = .product(name: "CoreMetrics", package: "swift-metrics")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let signals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
 let hummingbirdTLS: Target.Dependency = .product(name: "HummingbirdTLS", package: "hummingbird")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
@@ -50,7 +51,13 @@ var targets: [Target] = [
         dependencies: [
             "JobQueue", "Scheduler", "Worker", "Postgres", "Redis", "Infrastructure", "Optimizer", "Jobs", "Stores", "AWS",
             "Kubernetes", "Simulator", "HTTPClient", "Sealing", arguments, hummingbird, log, metrics, coreMetrics, lifecycle,
+            signals,
         ],
+        swiftSettings: strict),
+
+    // What proves the queue: measurements a stranger can repeat.
+    .executableTarget(
+        name: "QueueBench", dependencies: ["JobQueue", "Scheduler", "Worker", "Postgres", "Redis", log, lifecycle],
         swiftSettings: strict),
 
     // Small tools that both storeys stand on.

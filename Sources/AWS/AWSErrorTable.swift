@@ -79,7 +79,10 @@ enum AWSErrorTable {
         (.dryRunWouldSucceed, ["DryRunOperation"]),
         (
             .serverFault,
-            ["InternalError", "InternalFailure", "ServiceUnavailable", "Unavailable", "ServerInternal", "IDPCommunicationError"]
+            [
+                "InternalError", "InternalFailure", "ServiceUnavailable", "Unavailable", "ServerInternal",
+                "IDPCommunicationError",
+            ]
         ),
     ]
 }

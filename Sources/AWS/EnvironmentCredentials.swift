@@ -71,7 +71,10 @@ enum EnvironmentCredentials {
     /// Plain http is for the addresses that never leave the machine: loopback and the two of ECS and EKS.
     static func checkContainerAddress(_ address: String) throws {
         let parts = URLComponents(string: address)
-        let local: Set = ["127.0.0.1", "localhost", "[::1]", "::1", "169.254.170.2", "169.254.170.23", "fd00:ec2::23", "[fd00:ec2::23]"]
+        let local: Set = [
+            "127.0.0.1", "localhost", "[::1]", "::1", "169.254.170.2", "169.254.170.23", "fd00:ec2::23",
+            "[fd00:ec2::23]",
+        ]
         guard parts?.scheme == "https" || (parts?.scheme == "http" && local.contains(parts?.host ?? "")) else {
             throw CredentialsError(
                 description: "AWS_CONTAINER_CREDENTIALS_FULL_URI must be https, or http to loopback, 169.254.170.2, "

@@ -22,7 +22,8 @@ struct RequestSignature {
         var added = [(name: "X-Amz-Date", value: AWSTimestamp.compact(date))]
         if let token = credentials.sessionToken { added.append(("X-Amz-Security-Token", token)) }
         let all = headers + added
-        let signature = signature(method: method, path: path, query: query, headers: all, bodyHash: Digest.sha256(body).hex)
+        let signature = signature(
+            method: method, path: path, query: query, headers: all, bodyHash: Digest.sha256(body).hex)
         added.append(
             (
                 "Authorization",

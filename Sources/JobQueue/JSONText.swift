@@ -50,7 +50,9 @@ public struct JSONText: Hashable, Sendable, CustomStringConvertible {
         case .keyNotFound(let key, let context): return "\(path(context.codingPath + [key])) is missing"
         case .typeMismatch(let type, let context): return "\(path(context.codingPath)) is not a \(type)"
         case .valueNotFound(let type, let context): return "\(path(context.codingPath)) is null, wanted a \(type)"
-        case .dataCorrupted(let context): return "\(path(context.codingPath)): \(context.debugDescription)"
+        case .dataCorrupted(let context):
+            let cause = context.underlyingError.map { " (\($0))" } ?? ""
+            return "\(path(context.codingPath)): \(context.debugDescription)\(cause)"
         @unknown default: return "unreadable"
         }
     }

@@ -2,33 +2,39 @@
 ///
 /// Numbers keep their text, so nothing is rounded. What Postgres cannot store as `jsonb` is refused here, where the
 /// message can say so: U+0000, lone surrogates, numbers beyond a double's range.
-enum JSONValue: Equatable, Sendable {
+public enum JSONValue: Equatable, Sendable {
+    /// `null`.
     case null
+    /// `true` or `false`.
     case boolean(Bool)
+    /// A number, as its text.
     case number(String)
+    /// Text.
     case string(String)
+    /// A list.
     case array([JSONValue])
+    /// An object.
     case object([String: JSONValue])
 
     /// Deeper documents are refused: nothing sensible is, and every reader recurses.
-    static let depthMax = 64
+    public static let depthMax = 64
 
     /// Parses a document.
     /// - Throws: `QueueError` code `invalid` that names the byte at which it stops being JSON.
-    init(parsing text: String) throws {
+    public init(parsing text: String) throws {
         var parser = JSONParser(bytes: Array(text.utf8))
         self = try parser.document()
     }
 
     /// The document with sorted keys and no spaces: equal values give equal text.
-    var canonical: String {
+    public var canonical: String {
         var out = ""
         write(to: &out)
         return out
     }
 
     /// What people call this sort of value.
-    var sort: String {
+    public var sort: String {
         switch self {
         case .null: "null"
         case .boolean: "a boolean"
@@ -95,7 +101,8 @@ extension JSONText: Codable {
 }
 
 extension JSONValue: Codable {
-    init(from decoder: any Decoder) throws {
+    /// Reads any value; numbers as 64-bit integers where they are, else as doubles.
+    public init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
         if container.decodeNil() {
             self = .null
@@ -114,7 +121,8 @@ extension JSONValue: Codable {
         }
     }
 
-    func encode(to encoder: any Encoder) throws {
+    /// Writes the value.
+    public func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
         switch self {
         case .null: try container.encodeNil()

@@ -19,6 +19,14 @@ public struct JobSpecFile: Sendable, Equatable {
         public var field: String
         /// The line it stands in.
         public var line: Int
+
+        /// Makes a variable.
+        public init(name: String, defaultValue: String?, field: String, line: Int) {
+            self.name = name
+            self.defaultValue = defaultValue
+            self.field = field
+            self.line = line
+        }
     }
 
     /// The largest file that is read.

@@ -54,7 +54,7 @@ struct JobSpecReader {
             report(syntax: error)
             return nil
         }
-        let value = read(root, as: .group(JobSpecSchema.fields), at: "", depth: 0)
+        let value = read(root, as: .group(JobSpecSchema.fields), at: "", keyLine: 1)
         guard let value, case .group(let fields) = value.content else { return nil }
         return build(fields, line: value.line)
     }
@@ -99,11 +99,12 @@ struct JobSpecReader {
 
     // MARK: Values
 
-    private mutating func read(_ node: Node, as type: SpecType, at path: String, depth: Int) -> Value? {
-        let line = node.mark?.line ?? 1
+    /// Reads a node; what concerns a whole group is reported where its name stands.
+    private mutating func read(_ node: Node, as type: SpecType, at path: String, keyLine: Int) -> Value? {
+        let line = node.mark?.line ?? keyLine
         switch type {
-        case .group(let fields): return readGroup(node, fields, at: path, line: line, depth: depth)
-        case .parameters(let fields): return readParameters(node, fields, at: path, line: line, depth: depth)
+        case .group(let fields): return readGroup(node, fields, at: path, line: keyLine)
+        case .parameters(let fields): return readParameters(node, fields, at: path, line: keyLine)
         case .literal: return Value(line: line, content: .literal(node))
         default: break
         }
@@ -130,7 +131,7 @@ struct JobSpecReader {
     }
 
     private mutating func readGroup(
-        _ node: Node, _ fields: [SpecField], at path: String, line: Int, depth: Int
+        _ node: Node, _ fields: [SpecField], at path: String, line: Int
     ) -> Value? {
         guard let mapping = node.mapping else {
             report(line, path, found: node.scalar.map { "'\($0.string.prefix(80))'" } ?? "a list", wanted: SpecType.group([]).wanted)
@@ -150,7 +151,7 @@ struct JobSpecReader {
                 continue
             }
             seen.insert(name)
-            values[name] = read(node, as: field.type, at: inner, depth: depth + 1)
+            values[name] = read(node, as: field.type, at: inner, keyLine: keyLine)
         }
         for field in fields where field.isRequired && !seen.contains(field.name) {
             report(line, path.isEmpty ? field.name : "\(path).\(field.name)", found: "nothing", wanted: field.type.wanted)
@@ -159,7 +160,7 @@ struct JobSpecReader {
     }
 
     private mutating func readParameters(
-        _ node: Node, _ fields: [SpecField], at path: String, line: Int, depth: Int
+        _ node: Node, _ fields: [SpecField], at path: String, line: Int
     ) -> Value? {
         guard let mapping = node.mapping else {
             report(line, path, found: node.scalar.map { "'\($0.string.prefix(80))'" } ?? "a list", wanted: "parameters by name")
@@ -173,7 +174,7 @@ struct JobSpecReader {
                 report(keyLine, path, found: "the name '\(name.prefix(80))'", wanted: "lower-case letters, digits and '_', a letter first, at most 63")
                 continue
             }
-            values[name] = readGroup(node, fields, at: "\(path).\(name)", line: keyLine, depth: depth + 1)
+            values[name] = readGroup(node, fields, at: "\(path).\(name)", line: keyLine)
         }
         return Value(line: line, content: .parameters(values))
     }

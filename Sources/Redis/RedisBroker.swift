@@ -43,7 +43,9 @@ public final class RedisBroker: Broker {
         defer { idleTakers.withLock { if $0.count < Self.idleTakersMax { $0.append(taker) } } }
         while true {
             let wait = max(ContinuousClock.now.duration(to: end), .zero)
-            let reply = try await unavailable { try await taker.blockingCommand(Self.pop(keys, atMost, wait), wait: wait) }
+            let reply = try await unavailable {
+                try await taker.blockingCommand(Self.pop(keys, atMost, wait), wait: wait)
+            }
             let ids = try Self.ids(reply)
             // Entries that are no ids were dropped: go on with the time that is left.
             if !ids.isEmpty || reply == .null || ContinuousClock.now >= end { return ids }
@@ -82,8 +84,12 @@ public final class RedisBroker: Broker {
         return AsyncStream {
             do {
                 while true {
-                    guard case .array(let parts) = try await connection.nextMessage(), parts.count == 3 else { continue }
-                    if parts[0].text == "message", let hint = parts[2].text.flatMap(ControlHint.init(wireForm:)) { return hint }
+                    guard case .array(let parts) = try await connection.nextMessage(), parts.count == 3 else {
+                        continue
+                    }
+                    if parts[0].text == "message", let hint = parts[2].text.flatMap(ControlHint.init(wireForm:)) {
+                        return hint
+                    }
                 }
             } catch {
                 return nil  // the end of the stream is the message: the caller listens again
@@ -101,7 +107,8 @@ public final class RedisBroker: Broker {
             return "\(configuration) does not tell its maxmemory_policy; it should be noeviction"
         }
         if policy == "noeviction" { return nil }
-        return "\(configuration) has maxmemory-policy \(policy): it may drop lists of ready jobs, which makes the fleet "
+        return
+            "\(configuration) has maxmemory-policy \(policy): it may drop lists of ready jobs, which makes the fleet "
             + "slower until they are filled again; set it to noeviction"
     }
 

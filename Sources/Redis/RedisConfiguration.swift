@@ -64,7 +64,9 @@ public struct RedisConfiguration: Sendable, CustomStringConvertible {
         let user = parts.user.flatMap { $0.isEmpty ? nil : $0 }
         let password = parts.password.flatMap { $0.isEmpty ? nil : $0 }
         guard user == nil || password != nil else {
-            throw QueueError(.invalid, "the Redis URL has a user and no password; wanted redis://user:password@…, or redis://:password@…")
+            throw QueueError(
+                .invalid,
+                "the Redis URL has a user and no password; wanted redis://user:password@…, or redis://:password@…")
         }
         self.init(
             host: host, port: parts.port ?? 6379, user: user, password: password, database: database,

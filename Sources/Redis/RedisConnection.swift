@@ -70,41 +70,50 @@ public actor RedisConnection {
     /// Sends a command that waits in the server for up to `wait`, such as BLMPOP. Cancelling the task ends it at once.
     /// - Throws: `CancellationError`; `QueueError` as `command` does.
     public func blockingCommand(_ arguments: [[UInt8]], wait: Duration) async throws -> RedisReply {
-        try await interruptible {
-            let reply = try guarded { session in
-                let deadline = ContinuousClock.now + wait + configuration.commandTimeout
-                return try exchange([arguments], session, deadline: deadline, waker: waker)[0]
-            }
-            if case .error(let message) = reply { throw refusal(message, of: arguments) }
-            return reply
-        }
+        try await interruptible { try $0.exchange(arguments, waitingInServer: wait) }
     }
 
     /// Waits for the next message of a subscription, for ever. Cancelling the task ends it at once.
     /// - Throws: `CancellationError`; `QueueError` with code `unavailable` when the connection is lost, and the
     ///   subscription with it.
     public func nextMessage() async throws -> RedisReply {
-        try await interruptible {
-            // A subscription does not survive its connection: so this never connects anew.
-            guard let session else { throw QueueError(.unavailable, "no subscription on \(configuration)") }
-            return try dropping {
-                while true {
-                    if let reply = try next(session) { return reply }
-                    try session.stream.read(into: session.reader, deadline: .now + .seconds(86_400), waker: waker)
-                }
-            }
-        }
+        try await interruptible { try $0.receive() }
     }
 
     // MARK: Inside
 
-    private func interruptible<Value: Sendable>(_ body: () throws -> Value) async throws -> Value {
+    /// The body takes this actor as an isolated parameter: a closure without it would run, and block, on the shared pool.
+    private func interruptible<Value: Sendable>(
+        _ body: (isolated RedisConnection) throws -> Value
+    ) async throws -> Value {
         let waker = waker
         return try await withTaskCancellationHandler {
+            preconditionIsolated()
             try Task.checkCancellation()
-            return try body()
+            return try body(self)
         } onCancel: {
             waker.wake()
+        }
+    }
+
+    private func exchange(_ arguments: [[UInt8]], waitingInServer wait: Duration) throws -> RedisReply {
+        let reply = try guarded { session in
+            let deadline = ContinuousClock.now + wait + configuration.commandTimeout
+            return try exchange([arguments], session, deadline: deadline, waker: waker)[0]
+        }
+        if case .error(let message) = reply { throw refusal(message, of: arguments) }
+        return reply
+    }
+
+    private func receive() throws -> RedisReply {
+        // A subscription does not survive its connection: so this never connects anew.
+        guard let session else { throw QueueError(.unavailable, "no subscription on \(configuration)") }
+        return try dropping {
+            let never = ContinuousClock.now + .seconds(86_400 * 365)
+            while true {
+                if let reply = try next(session) { return reply }
+                try session.stream.read(into: session.reader, deadline: never, waker: waker)
+            }
         }
     }
 
@@ -203,7 +212,9 @@ public actor RedisConnection {
         for reply in try exchange(greetings, session, deadline: deadline, waker: nil) {
             guard case .error(let message) = reply else { continue }
             // Loading its data, or a replica without its primary: that passes.
-            if ["LOADING", "MASTERDOWN", "BUSY"].contains(where: message.hasPrefix) { throw RedisFailure.lost(message) }
+            if ["LOADING", "MASTERDOWN", "BUSY"].contains(where: message.hasPrefix) {
+                throw RedisFailure.lost(message)
+            }
             throw RedisFailure.refused(message)
         }
         return session

@@ -60,7 +60,8 @@ final class ReplyReader {
 
     private static func copy(_ reply: UnsafePointer<redisReply>) -> RedisReply {
         let length = Int(unsafe reply.pointee.len)
-        let bytes = unsafe UnsafeRawBufferPointer(start: reply.pointee.str, count: reply.pointee.str == nil ? 0 : length)
+        let bytes = unsafe UnsafeRawBufferPointer(
+            start: reply.pointee.str, count: reply.pointee.str == nil ? 0 : length)
         switch unsafe reply.pointee.type {
         case REDIS_REPLY_STATUS: return .status(unsafe String(decoding: bytes, as: UTF8.self))
         case REDIS_REPLY_ERROR: return .error(unsafe String(decoding: bytes, as: UTF8.self))

@@ -27,7 +27,9 @@ final class RedisStream {
     func write(_ bytes: [UInt8], deadline: ContinuousClock.Instant) throws {
         var done = 0
         while done < bytes.count {
-            switch try unsafe bytes.withUnsafeBytes({ try unsafe writeSome(UnsafeRawBufferPointer(rebasing: $0[done...])) }) {
+            switch try unsafe bytes.withUnsafeBytes({
+                try unsafe writeSome(UnsafeRawBufferPointer(rebasing: $0[done...]))
+            }) {
             case .count(let count): done += count
             case .wait(let events): try socket.wait(for: events, until: deadline, waker: nil)
             }
@@ -40,7 +42,9 @@ final class RedisStream {
             switch try unsafe buffer.withUnsafeMutableBytes({ try unsafe readSome($0) }) {
             case .count(let count):
                 do {
-                    try unsafe buffer.withUnsafeBytes { try unsafe reader.feed(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
+                    try unsafe buffer.withUnsafeBytes {
+                        try unsafe reader.feed(UnsafeRawBufferPointer(rebasing: $0[..<count]))
+                    }
                 } catch let error as ReplyReader.Malformed {
                     throw RedisFailure.lost("this is not Redis that answers: \(error.reason)")
                 }

@@ -48,7 +48,8 @@ enum AESGCM {
             guard unsafe EVP_DecryptFinal_ex(context, &rest, &count) == 1 else {
                 throw SealingError(
                     .notAuthentic,
-                    "the value sealed with key \(box.keyID) was altered, or belongs to another tenant, cluster or field")
+                    "the value sealed with key \(box.keyID) was altered, or belongs to another tenant, cluster or field"
+                )
             }
             return Array(plaintext.prefix(box.ciphertext.count))
         }

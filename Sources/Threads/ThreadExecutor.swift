@@ -20,9 +20,7 @@ public final class ThreadExecutor: SerialExecutor {
     public init(name: String) {
         let line = JobLine()
         self.line = line
-        let thread = Thread { line.serve() }
-        thread.name = String(decoding: name.utf8.prefix(15), as: UTF8.self)
-        thread.start()
+        Thread { line.serve(named: String(decoding: name.utf8.prefix(15), as: UTF8.self)) }.start()
     }
 
     deinit { line.end() }
@@ -74,7 +72,8 @@ private final class JobLine: @unchecked Sendable {
         return thread.map { pthread_equal($0, pthread_self()) != 0 } ?? false
     }
 
-    func serve() {
+    func serve(named name: String) {
+        Thread.current.name = name
         var signals = sigset_t()
         unsafe sigemptyset(&signals)
         unsafe sigaddset(&signals, SIGPIPE)

@@ -14,7 +14,9 @@ struct SealingTests {
 
     private func code(_ body: () throws -> Void) -> SealingError? { #expect(throws: SealingError.self) { try body() } }
 
-    @Test("what is sealed opens again, through its text form, and twice sealed is not twice the same", arguments: [0, 1, 15, 16, 17, 70_000])
+    @Test(
+        "what is sealed opens again, through its text form, and twice sealed is not twice the same",
+        arguments: [0, 1, 15, 16, 17, 70_000])
     func roundTrip(count: Int) throws {
         let plaintext = (0..<count).map { UInt8(truncatingIfNeeded: $0) }
         let box = try ring.seal(plaintext, associatedData: context)
@@ -24,13 +26,15 @@ struct SealingTests {
         #expect(try ring.seal(plaintext, associatedData: context).text != box.text)
     }
 
-    @Test("a box does not open for another tenant, cluster or field", arguments: [
-        SealContext(tenant: "evil", cluster: "prod", field: "kubeconfig"),
-        SealContext(tenant: "acme", cluster: "test", field: "kubeconfig"),
-        SealContext(tenant: "acme", cluster: "prod", field: "token"),
-        SealContext(tenant: "acmep", cluster: "rod", field: "kubeconfig"),
-        SealContext(tenant: "acme", cluster: "prodkubeconfig", field: ""),
-    ])
+    @Test(
+        "a box does not open for another tenant, cluster or field",
+        arguments: [
+            SealContext(tenant: "evil", cluster: "prod", field: "kubeconfig"),
+            SealContext(tenant: "acme", cluster: "test", field: "kubeconfig"),
+            SealContext(tenant: "acme", cluster: "prod", field: "token"),
+            SealContext(tenant: "acmep", cluster: "rod", field: "kubeconfig"),
+            SealContext(tenant: "acme", cluster: "prodkubeconfig", field: ""),
+        ])
     func wrongContext(other: SealContext) throws {
         let box = try ring.seal(secret, associatedData: context)
         #expect(code { _ = try ring.open(box, associatedData: other) }?.code == .notAuthentic)
@@ -73,17 +77,20 @@ struct SealingTests {
         #expect(!rotated.isOutdated(new))
     }
 
-    @Test("a malformed ring is refused without telling its keys", arguments: [
-        "", "\n,", "k1", "k1:", "k1:c2hvcnQ=", "k 1:\(SealingTests.key(1))", ":\(SealingTests.key(1))",
-        "k1:\(SealingTests.key(1)):x", "k1:\(SealingTests.key(1))\nk1:\(SealingTests.key(2))",
-    ])
+    @Test(
+        "a malformed ring is refused without telling its keys",
+        arguments: [
+            "", "\n,", "k1", "k1:", "k1:c2hvcnQ=", "k 1:\(SealingTests.key(1))", ":\(SealingTests.key(1))",
+            "k1:\(SealingTests.key(1)):x", "k1:\(SealingTests.key(1))\nk1:\(SealingTests.key(2))",
+        ])
     func malformedRing(text: String) {
         let error = code { _ = try SealingKeyring(text: text) }
         #expect(error?.code == .malformedKeyring)
         #expect(error?.description.contains(SealingTests.key(1)) == false)
     }
 
-    @Test("a malformed box is refused", arguments: ["", "v1", "v1:k1", "v2:k1:AAAA", "v1::AAAA", "v1:k1:AAAA", "v1:k1:*"])
+    @Test(
+        "a malformed box is refused", arguments: ["", "v1", "v1:k1", "v2:k1:AAAA", "v1::AAAA", "v1:k1:AAAA", "v1:k1:*"])
     func malformedBox(text: String) {
         #expect(code { _ = try SealedBox(text: text) }?.code == .malformedBox)
     }

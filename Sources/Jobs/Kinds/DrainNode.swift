@@ -18,6 +18,8 @@ public struct DrainNode: Job {
             var notBefore: Int64 = 0
             /// Refused for good: only the force point changes that.
             var isHopeless = false
+            /// Deletions that did not go through.
+            var deletions = 0
             /// Its deletion was accepted, with the rest of the time as its grace.
             var isDeleted = false
         }
@@ -93,7 +95,7 @@ struct DrainRules {
     static let pauseMin: Int64 = 100
     static let pauseMax: Int64 = 10_000
     /// How often the node is looked at while pods end.
-    static let lookEvery: Int64 = 1_000
+    static let lookEvery: Int64 = 2_000
     /// How long after the deadline an instance may still be there before we give its node back.
     static let overtimeMax: Double = 600
     /// A node that cannot be cordoned after so many rounds is drained all the same.
@@ -156,7 +158,8 @@ struct DrainRules {
             case deleteNodeKey(node), lifecycleKey(interruption), terminateKey(interruption):
                 if report.isDone || report.outcome == .refused { memory.isTidied = true }
                 if report.outcome == .refused { find("cleanup-refused", node, report) }
-            default: takePodReport(report, node)
+            default:
+                if report.key.hasPrefix("evict/") || report.key.hasPrefix("delete/") { takePodReport(report, node) }
             }
         }
     }
@@ -166,11 +169,13 @@ struct DrainRules {
             return
         }
         var asked = memory.asked[uid] ?? .init()
+        let isDeletion = report.key.hasPrefix("delete/")
         asked.tries += 1
+        if isDeletion, !report.isDone { asked.deletions += 1 }
         let doubled = DrainRules.pauseMin << Int64(min(asked.tries - 1, 10))
         asked.notBefore = nowMilliseconds + min(DrainRules.pauseMax, max(doubled, report.retryAfterMilliseconds ?? 0))
         switch report.outcome {
-        case .done, .gone: if report.key.hasPrefix("delete/") { asked.isDeleted = true }
+        case .done, .gone: if isDeletion { asked.isDeleted = true }
         case .refused:
             asked.isHopeless = true
             find("pod-refused", node, report)
@@ -259,7 +264,8 @@ struct DrainRules {
         }
         let wait = (asked?.notBefore ?? 0) - nowMilliseconds
         // A budget is respected until the pod's grace period no longer fits before the deadline.
-        if isForced, let asked, asked.tries > 0, wait <= 0 || !asked.isHopeless {
+        // Only a deletion that failed itself is waited with then.
+        if isForced, let asked, asked.tries > 0, asked.deletions == 0 || wait <= 0 {
             return delete(
                 pod, grace: rest, after: after,
                 why: "its node goes in \(max(0, remaining)) s and it could not be evicted")
@@ -308,7 +314,8 @@ struct DrainRules {
         }
         decision.memory = try JSONText(encoding: memory)
         // Until its instance has ended; nobody is waiting for this.
-        decision.next = .again(afterMilliseconds: decision.actions.isEmpty ? 5_000 : 500)
+        let isFarAway = interruption.deadline.timeIntervalSince(seen.now) > 120
+        decision.next = .again(afterMilliseconds: !decision.actions.isEmpty ? 500 : isFarAway ? 30_000 : 5_000)
         return decision
     }
 

@@ -10,8 +10,8 @@ public struct PollSQS: Job {
 
     /// What a request may say.
     public struct Parameters: Codable, Sendable {
-        /// How long a receive waits for the first message; holds no slot.
-        public var waitSeconds: Int?
+        /// The seconds between two polls: a receive waits one less for its first message, and holds no slot meanwhile.
+        public var intervalSeconds: Int?
         /// How many messages one receive asks for, 1 to 10.
         public var messagesMax: Int?
         /// How long a received message stays hidden.
@@ -22,7 +22,7 @@ public struct PollSQS: Job {
         public var lifecycleSeconds: Int?
 
         enum CodingKeys: String, CodingKey {
-            case waitSeconds = "wait_seconds"
+            case intervalSeconds = "interval_seconds"
             case messagesMax = "messages_max"
             case visibilitySeconds = "visibility_seconds"
             case maintenanceLeadSeconds = "maintenance_lead_seconds"
@@ -89,7 +89,7 @@ public struct PollSQS: Job {
         let most = min(10, max(1, parameters.messagesMax ?? 10))
         let visibility = Duration.seconds(max(1, parameters.visibilitySeconds ?? 30))
         // A follow-up round looks whether more has come, and does not wait for it.
-        let wait = Duration.seconds(context.round == 0 ? min(20, max(0, parameters.waitSeconds ?? 4)) : 0)
+        let wait = Duration.seconds(context.round == 0 ? min(20, max(0, (parameters.intervalSeconds ?? 5) - 1)) : 0)
         var messages = try await context.withoutSlot {
             try await queue.receive(max: most, wait: wait, visibility: visibility)
         }

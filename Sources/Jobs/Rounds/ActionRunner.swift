@@ -101,6 +101,11 @@ struct ActionRunner: Sendable {
         } catch let refused as EffectRefused {
             return ActionReport(key: action.key, .refused, code: refused.code, message: refused.message)
         } catch let error as FarSideError {
+            if action.verb.repetition == .once, error.mayHaveBeenExecuted {
+                throw QueueError(
+                    .outcomeUnknown, "\(action.key) was sent once and its answer was lost: a person must look",
+                    underlying: error)
+            }
             logger.info(
                 "action not done",
                 metadata: ["job_id": "\(job.id)", "effect_key": "\(action.key)", "error": "\(error)"])

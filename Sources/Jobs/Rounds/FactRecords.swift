@@ -18,8 +18,8 @@ public enum FactRecords {
         case unavailablePool = "unavailable_pool"
         /// `IndexedInstance`.
         case indexedInstance = "indexed_instance"
-        /// A sweep of the index.
-        case indexSwept = "index_swept"
+        /// A sweep of the index; written after the entries, as kinds are in the order of their names.
+        case indexSwept = "instance_sweep"
         /// `SavingFact`.
         case saving
         /// `Finding`.

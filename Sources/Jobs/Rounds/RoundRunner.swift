@@ -22,7 +22,8 @@ public struct RoundRunner: Handler {
     ///   - sources: where jobs read from, and the way to the far sides for the action runner.
     ///   - modeMax: the jobspec's `mode_max` of a kind.
     public init(
-        catalog: JobCatalog = .all, sources: JobSources, modeMax: @escaping @Sendable (JobKind) -> Mode, logger: Logger
+        catalog: JobCatalog = .all, sources: JobSources, modeMax: @escaping @Sendable (JobKind) -> Mode,
+        logger: Logger = Logger(label: "cloudoptim.jobs")
     ) {
         self.catalog = catalog
         self.sources = sources
@@ -39,6 +40,7 @@ public struct RoundRunner: Handler {
             context.log("starting anew: \(why)")
             logger.warning("checkpoint left aside", metadata: ["job_id": "\(context.job.id)", "reason": "\(why)"])
         }
+        if try await isOff(context) { return Outcome(isEmpty: true) }
         while true {
             try Task.checkCancellation()
             let decision = try await decision(of: job, state: &state, context: context)
@@ -83,6 +85,16 @@ public struct RoundRunner: Handler {
                 if pause > .zero { try await context.wait(for: pause) }
             }
         }
+    }
+
+    /// Whether the job is about a cluster whose mode is `off`: then it is not even looked at.
+    private func isOff(_ context: HandlerContext) async throws -> Bool {
+        guard !context.job.target.isEmpty,
+            let cluster = try await sources.registry.cluster(ClusterID(rawValue: context.job.target))
+        else { return false }
+        guard try await sources.policies.mode(of: cluster.id, kind: context.job.kind.rawValue) == .off else { return false }
+        context.log("the cluster's mode is off: nothing is looked at")
+        return true
     }
 
     /// The stored decision of this round, or a new one, stored before it is returned if it has actions.

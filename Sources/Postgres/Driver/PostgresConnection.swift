@@ -197,7 +197,8 @@ public actor PostgresConnection {
         let value = try guarded(session, sql) { try body(session) }
         if !inTransaction && !session.isIdle {
             self.session = nil
-            throw QueueError(.invalid, "'\(sql.prefix(60))' left a transaction open; it was rolled back (use transaction)")
+            throw QueueError(
+                .invalid, "'\(sql.prefix(60))' left a transaction open; it was rolled back (use transaction)")
         }
         return value
     }

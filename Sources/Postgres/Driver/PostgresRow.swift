@@ -25,7 +25,8 @@ final class PostgresResult: @unchecked Sendable {
     func field<Value>(
         row: Int32, column: Int, _ read: (UnsafeBufferPointer<UInt8>) throws -> Value
     ) rethrows -> Value? {
-        precondition(column >= 0 && column < columnCount, "the statement returns \(columnCount) columns, not \(column + 1)")
+        precondition(
+            column >= 0 && column < columnCount, "the statement returns \(columnCount) columns, not \(column + 1)")
         let column = Int32(column)
         guard unsafe PQgetisnull(pointer, row, column) == 0, let start = unsafe PQgetvalue(pointer, row, column) else {
             return nil
@@ -91,7 +92,9 @@ public struct PostgresRow: Sendable {
     /// A floating-point number; integers and numerics are taken as well.
     public func double(_ column: Int) throws -> Double { try present(doubleIfPresent(column), column) }
     /// A floating-point number, or nil.
-    public func doubleIfPresent(_ column: Int) throws -> Double? { try unsafe read(column, "a number", TextForm.double) }
+    public func doubleIfPresent(_ column: Int) throws -> Double? {
+        try unsafe read(column, "a number", TextForm.double)
+    }
 
     /// A boolean.
     public func bool(_ column: Int) throws -> Bool { try present(boolIfPresent(column), column) }
@@ -111,7 +114,9 @@ public struct PostgresRow: Sendable {
     /// A timestamptz.
     public func date(_ column: Int) throws -> Date { try present(dateIfPresent(column), column) }
     /// A timestamptz, or nil.
-    public func dateIfPresent(_ column: Int) throws -> Date? { try unsafe read(column, "a timestamptz", PostgresTime.date) }
+    public func dateIfPresent(_ column: Int) throws -> Date? {
+        try unsafe read(column, "a timestamptz", PostgresTime.date)
+    }
 
     /// A bytea.
     public func bytes(_ column: Int) throws -> [UInt8] { try present(bytesIfPresent(column), column) }
@@ -157,6 +162,7 @@ public struct PostgresRow: Sendable {
 
     private func misfit(_ column: Int, _ wanted: String) -> QueueError {
         let found = (text(column) ?? "NULL").prefix(40)
-        return QueueError(.invalid, "column \(column) (\(result.columnName(column))) holds '\(found)', wanted \(wanted)")
+        return QueueError(
+            .invalid, "column \(column) (\(result.columnName(column))) holds '\(found)', wanted \(wanted)")
     }
 }

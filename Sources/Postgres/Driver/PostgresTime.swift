@@ -11,7 +11,8 @@ enum PostgresTime {
         let value = ((date.timeIntervalSince1970 - epochOffset) * 1e6).rounded()
         // Postgres itself ends in the year 294276.
         guard let number = Int64(exactly: value), abs(number) < 9_000_000_000_000_000_000 else {
-            throw QueueError(.invalid, "the instant \(date.timeIntervalSince1970) s since 1970 does not fit a timestamptz")
+            throw QueueError(
+                .invalid, "the instant \(date.timeIntervalSince1970) s since 1970 does not fit a timestamptz")
         }
         return number
     }
@@ -41,7 +42,8 @@ enum PostgresTime {
             if sign == UInt8(ascii: "-") { offset = -offset }
         }
         guard rest.isEmpty else { return nil }
-        let seconds = daysSince1970(year: year, month: month, day: day) * 86400 + hour * 3600 + minute * 60 + second - offset
+        let seconds =
+            daysSince1970(year: year, month: month, day: day) * 86400 + hour * 3600 + minute * 60 + second - offset
         return Date(timeIntervalSince1970: Double(seconds) + Double(microseconds) / 1e6)
     }
 

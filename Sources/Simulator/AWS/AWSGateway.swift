@@ -17,6 +17,10 @@ actor AWSGateway {
     var zones: [String: String] = [:]
     /// What the set-up made, by cluster.
     var resources: [String: ClusterResources] = [:]
+    /// Id of each zone.
+    var zoneIDs: [String: String] = [:]
+    /// Where clients reach this gateway, once it listens.
+    private(set) var publicURL = ""
     var random: SeededRandom
 
     struct Session: Sendable {
@@ -36,12 +40,24 @@ actor AWSGateway {
         random = SeededRandom(seed: configuration.seed, for: "aws")
     }
 
+    /// From now on queue addresses name this endpoint and not moto's.
+    func listens(at url: String) {
+        publicURL = url
+        for name in resources.keys {
+            guard let address = resources[name]?.queueURL, address.hasPrefix(configuration.motoURL) else { continue }
+            resources[name]?.queueURL = url + address.dropFirst(configuration.motoURL.count)
+        }
+    }
+
     func answer(_ request: ServerRequest) async throws -> ServerReply {
         let call = AWSCall(request)
-        let probe = FaultProbe(endpoint: "aws", method: request.method, path: request.path, service: call.service, action: call.action)
+        let probe = FaultProbe(
+            endpoint: "aws", method: request.method, path: request.path, service: call.service, action: call.action)
         let fault = await faults.hit(probe)
         if let fault, let reply = try await refuse(call, fault) {
-            if call.isChange { try await note(call, outcome: "fault:\(fault.effect.rawValue)", status: reply.status, executed: false) }
+            if call.isChange {
+                try await note(call, outcome: "fault:\(fault.effect.rawValue)", status: reply.status, executed: false)
+            }
             return reply
         }
         var reply: ServerReply
@@ -90,7 +106,7 @@ actor AWSGateway {
         switch (call.service, call.action) {
         case ("ec2", "RunInstances"): return try await once(call) { try await self.runInstances(call, request) }
         case ("ec2", "CreateFleet"): return try await once(call) { try await self.createFleet(call) }
-        case ("ec2", "DescribeSpotPriceHistory"): return market.answer(call, now: await world.now)
+        case ("ec2", "DescribeSpotPriceHistory"): return market.answer(call, now: await world.now, zoneIDs: zoneIDs)
         case ("pricing", "GetProducts"): return PriceList.answer(call)
         case ("sts", "AssumeRole"): return try await assumeRole(call, request)
         default: break
@@ -102,7 +118,9 @@ actor AWSGateway {
                     await world.instanceWasTerminated(id, actor: actor(call))
                 }
             }
-            if call.service == "autoscaling", call.isChange { try await reconcileInstances(account(call), region: call.region) }
+            if call.service == "autoscaling", call.isChange {
+                try await reconcileInstances(account(call), region: call.region)
+            }
             if call.isChange { try await note(call, outcome: "ok", status: reply.status, executed: true) }
             _ = body
         } else if call.isChange {
@@ -117,7 +135,8 @@ actor AWSGateway {
     ) async throws -> ServerReply {
         guard let token = call.parameters["ClientToken"], !token.isEmpty else {
             let result = try await body()
-            try await note(call, outcome: "ok", status: result.reply.status, executed: true, instanceIDs: result.instanceIDs)
+            try await note(
+                call, outcome: "ok", status: result.reply.status, executed: true, instanceIDs: result.instanceIDs)
             return result.reply
         }
         let key = LaunchLedger.key(call, account: account(call), token: token)
@@ -131,7 +150,8 @@ actor AWSGateway {
             case .wait: await withCheckedContinuation { ledger.wait(key, $0) }
             case .replay(let launch):
                 try await note(
-                    call, outcome: "replayed", status: launch.reply.status, executed: false, instanceIDs: launch.instanceIDs)
+                    call, outcome: "replayed", status: launch.reply.status, executed: false,
+                    instanceIDs: launch.instanceIDs)
                 return launch.reply
             case .execute:
                 do {
@@ -142,7 +162,8 @@ actor AWSGateway {
                         launch: LaunchLedger.Launch(
                             fingerprint: fingerprint, instanceIDs: result.instanceIDs, reply: result.reply))
                     try await note(
-                        call, outcome: "ok", status: result.reply.status, executed: true, instanceIDs: result.instanceIDs)
+                        call, outcome: "ok", status: result.reply.status, executed: true,
+                        instanceIDs: result.instanceIDs)
                     return result.reply
                 } catch {
                     ledger.end(key, launch: nil)
@@ -186,7 +207,8 @@ actor AWSGateway {
         var parameters = call.isJSON ? call.json : JSONValue(strings: call.parameters)
         parameters["UserData"] = .null
         try await log.append([
-            "time": .string(Timestamp.milliseconds(await world.now)), "endpoint": "aws", "service": .string(call.service),
+            "time": .string(Timestamp.milliseconds(await world.now)), "endpoint": "aws",
+            "service": .string(call.service),
             "action": .string(call.action), "region": .string(call.region), "account": .string(account(call)),
             "actor": .string(actor(call)),
             "clientToken": call.parameters["ClientToken"].map { .string($0) } ?? .null, "parameters": parameters,
@@ -203,7 +225,8 @@ actor AWSGateway {
                     (
                         String(key.split(separator: "/").last ?? ""),
                         [
-                            "instanceIDs": .array(launch.instanceIDs.map { .string($0) }), "replays": .integer(launch.replays),
+                            "instanceIDs": .array(launch.instanceIDs.map { .string($0) }),
+                            "replays": .integer(launch.replays),
                         ] as JSONValue
                     )
                 }, uniquingKeysWith: { first, _ in first }))

@@ -10,7 +10,9 @@ struct CloudLink: Sendable {
         transport = HTTPTransport(connectionsMax: 64)
     }
 
-    private static let notForwarded: Set<String> = ["content-length", "connection", "transfer-encoding", "expect", "accept-encoding"]
+    private static let notForwarded: Set<String> = [
+        "content-length", "connection", "transfer-encoding", "expect", "accept-encoding",
+    ]
 
     /// Sends a request on as it came, signature and host included, so that addresses in answers name the simulator.
     func forward(_ request: ServerRequest) async throws -> ServerReply {
@@ -22,7 +24,8 @@ struct CloudLink: Sendable {
                 headers: request.headers.filter { !Self.notForwarded.contains($0.name.lowercased()) },
                 body: hasBody ? request.body : nil, timeout: .seconds(60)))
         var reply = ServerReply(
-            status: response.status, contentType: response.header("content-type") ?? "text/xml", body: .bytes(response.body))
+            status: response.status, contentType: response.header("content-type") ?? "text/xml",
+            body: .bytes(response.body))
         reply.headers = response.headers.filter { $0.name.lowercased().hasPrefix("x-amz") }
         return reply
     }
@@ -47,7 +50,8 @@ struct CloudLink: Sendable {
     func sqs(_ action: String, region: String, accessKey: String, _ body: JSONValue) async throws -> JSONValue {
         let answer = try await send(
             "sqs", region: region, accessKey: accessKey,
-            headers: [("Content-Type", "application/x-amz-json-1.0"), ("X-Amz-Target", "AmazonSQS." + action)], body: body.bytes)
+            headers: [("Content-Type", "application/x-amz-json-1.0"), ("X-Amz-Target", "AmazonSQS." + action)],
+            body: body.bytes)
         return try JSONValue(parsing: answer)
     }
 
@@ -55,7 +59,8 @@ struct CloudLink: Sendable {
         _ service: String, region: String, accessKey: String, headers: [(name: String, value: String)], body: [UInt8]
     ) async throws -> [UInt8] {
         let scope = "Credential=\(accessKey)/20260101/\(region)/\(service)/aws4_request"
-        let authorization = "AWS4-HMAC-SHA256 \(scope), SignedHeaders=host, Signature=\(String(repeating: "0", count: 64))"
+        let authorization =
+            "AWS4-HMAC-SHA256 \(scope), SignedHeaders=host, Signature=\(String(repeating: "0", count: 64))"
         let response = try await transport.send(
             HTTPRequest(
                 method: "POST", url: motoURL + "/", headers: headers + [("Authorization", authorization)], body: body,

@@ -23,7 +23,8 @@ extension AWSGateway {
         let body = try await link.query(
             "sts", region: region, accessKey: "SIMULATOR", version: "2011-06-15",
             [
-                "Action": "AssumeRole", "RoleArn": "arn:aws:iam::\(account):role/simulator", "RoleSessionName": "simulator",
+                "Action": "AssumeRole", "RoleArn": "arn:aws:iam::\(account):role/simulator",
+                "RoleSessionName": "simulator",
                 "DurationSeconds": "43200",
             ])
         guard let key = XMLText.contents(of: "AccessKeyId", in: body).first else {
@@ -37,6 +38,12 @@ extension AWSGateway {
     func prepare(_ plan: SimulatedCluster) async throws -> [LaunchedInstance] {
         let key = try await accessKey(account: plan.account, region: plan.region)
         let subnets = try await subnets(plan, key)
+        let zones = try await link.ec2(region: plan.region, accessKey: key, ["Action": "DescribeAvailabilityZones"])
+        for item in XMLText.contents(of: "availabilityZoneInfo", in: zones).flatMap(XMLText.items) {
+            let bytes = Array(item.utf8)
+            guard let name = XMLText.contents(of: "zoneName", in: bytes).first else { continue }
+            zoneIDs[name] = XMLText.contents(of: "zoneId", in: bytes).first
+        }
         let template = try await launchTemplate(plan, key)
         let queue = try await link.sqs(
             "CreateQueue", region: plan.region, accessKey: key,
@@ -121,7 +128,8 @@ extension AWSGateway {
         _ key: String, _ subnets: [String: String]
     ) async throws {
         func call(_ parameters: [String: String]) async throws {
-            _ = try await link.query("autoscaling", region: plan.region, accessKey: key, version: "2011-01-01", parameters)
+            _ = try await link.query(
+                "autoscaling", region: plan.region, accessKey: key, version: "2011-01-01", parameters)
         }
         var parameters = [
             "Action": "CreateAutoScalingGroup", "AutoScalingGroupName": name, "MinSize": "0", "MaxSize": "100",
@@ -171,7 +179,8 @@ extension AWSGateway {
             region: instance.region, accessKey: key, ["Action": "TerminateInstances", "InstanceId.1": instance.id])
         try await log.append([
             "time": .string(Timestamp.milliseconds(await world.now)), "endpoint": "simulator", "service": "ec2",
-            "action": "SpotTermination", "instanceIDs": [.string(instance.id)], "actor": "spot-interruption", "outcome": "ok",
+            "action": "SpotTermination", "instanceIDs": [.string(instance.id)], "actor": "spot-interruption",
+            "outcome": "ok",
             "executed": true,
         ])
         try await reconcileInstances(instance.account, region: instance.region)

@@ -6,7 +6,9 @@ extension AWSGateway {
 
     func runInstances(_ call: AWSCall, _ request: ServerRequest) async throws -> LaunchResult {
         let parameters = AWSParameters(call.parameters)
-        let zone = parameters["Placement.AvailabilityZone"] ?? parameters["SubnetId"].flatMap { zones[$0] } ?? call.region + "a"
+        let zone =
+            parameters["Placement.AvailabilityZone"] ?? parameters["SubnetId"].flatMap { zones[$0] } ?? call.region
+            + "a"
         let isSpot = parameters["InstanceMarketOptions.MarketType"] == "spot"
         let type = parameters["InstanceType"] ?? "m5.large"
         if let fault = await faults.lacksCapacity(CapacityPool(instanceType: type, zone: zone, isSpot: isSpot)) {
@@ -41,7 +43,8 @@ extension AWSGateway {
     func createFleet(_ call: AWSCall) async throws -> LaunchResult {
         let parameters = AWSParameters(call.parameters)
         guard parameters["Type"] == "instant" else {
-            throw AWSError(status: 400, code: "UnsupportedOperation", message: "Only fleets of type instant are simulated.")
+            throw AWSError(
+                status: 400, code: "UnsupportedOperation", message: "Only fleets of type instant are simulated.")
         }
         let pools = try await fleetPools(call, parameters)
         var wanted = parameters["TargetCapacitySpecification.TotalTargetCapacity"].flatMap { Int($0) } ?? 1
@@ -67,7 +70,8 @@ extension AWSGateway {
             } catch let error as AWSError {
                 errors.append(
                     "<item>\(Self.describe(pool))<lifecycle>\(pool.isSpot ? "spot" : "on-demand")</lifecycle>"
-                        + XMLText.element("errorCode", error.code) + XMLText.element("errorMessage", error.message) + "</item>")
+                        + XMLText.element("errorCode", error.code) + XMLText.element("errorMessage", error.message)
+                        + "</item>")
             }
         }
         let fleet = "fleet-" + random.uuid()
@@ -101,9 +105,11 @@ extension AWSGateway {
         }
         guard !pools.isEmpty else {
             throw AWSError(
-                status: 400, code: "MissingParameter", message: "The request must contain the parameter LaunchTemplateConfigs")
+                status: 400, code: "MissingParameter",
+                message: "The request must contain the parameter LaunchTemplateConfigs")
         }
-        let strategy = isSpot ? parameters["SpotOptions.AllocationStrategy"] : parameters["OnDemandOptions.AllocationStrategy"]
+        let strategy =
+            isSpot ? parameters["SpotOptions.AllocationStrategy"] : parameters["OnDemandOptions.AllocationStrategy"]
         let isByPriority = ["prioritized", "capacity-optimized-prioritized"].contains(strategy ?? "")
         return pools.sorted { isByPriority ? ($0.priority, $0.price) < ($1.priority, $1.price) : $0.price < $1.price }
     }
@@ -114,7 +120,10 @@ extension AWSGateway {
         var parameters: [String: String] = [
             "Action": "RunInstances", "MinCount": String(count), "MaxCount": String(count), "InstanceType": pool.type,
         ]
-        for (from, to) in [("LaunchTemplateId", "LaunchTemplateId"), ("LaunchTemplateName", "LaunchTemplateName"), ("Version", "Version")] {
+        for (from, to) in [
+            ("LaunchTemplateId", "LaunchTemplateId"), ("LaunchTemplateName", "LaunchTemplateName"),
+            ("Version", "Version"),
+        ] {
             parameters["LaunchTemplate.\(to)"] = pool.template["LaunchTemplateSpecification.\(from)"]
         }
         if let subnet = pool.override["SubnetId"] {

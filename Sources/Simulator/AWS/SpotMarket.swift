@@ -35,7 +35,7 @@ struct SpotMarket: Sendable {
     }
 
     /// DescribeSpotPriceHistory: the changes in the window, newest first, and the price in force at its start.
-    func answer(_ call: AWSCall, now: Date) -> ServerReply {
+    func answer(_ call: AWSCall, now: Date, zoneIDs: [String: String] = [:]) -> ServerReply {
         let parameters = AWSParameters(call.parameters)
         var types = parameters.list("InstanceType")
         var zones = [parameters["AvailabilityZone"]].compactMap { $0 }
@@ -55,7 +55,8 @@ struct SpotMarket: Sendable {
                 let pool = type + "/" + zone
                 for step in step(at: start, pool: pool)...step(at: end, pool: pool) {
                     let time = self.start(ofStep: step, pool: pool)
-                    rows.append((time, row(type, zone, time, price(step: step, type: known, pool: pool))))
+                    rows.append(
+                        (time, row(type, zone, zoneIDs[zone], time, price(step: step, type: known, pool: pool))))
                 }
             }
         }
@@ -67,16 +68,18 @@ struct SpotMarket: Sendable {
         let text =
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<DescribeSpotPriceHistoryResponse "
             + "xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\"><requestId>spot</requestId><spotPriceHistorySet>"
-            + page.map(\.xml).joined() + "</spotPriceHistorySet><nextToken>\(next)</nextToken></DescribeSpotPriceHistoryResponse>"
+            + page.map(\.xml).joined()
+            + "</spotPriceHistorySet><nextToken>\(next)</nextToken></DescribeSpotPriceHistoryResponse>"
         return .text(text, status: 200, contentType: "text/xml;charset=UTF-8")
     }
 
-    private func row(_ type: String, _ zone: String, _ time: Double, _ price: Double) -> String {
+    private func row(_ type: String, _ zone: String, _ zoneID: String?, _ time: Double, _ price: Double) -> String {
         let digits = String(Int((price * 10_000).rounded()))
         let padded = String(repeating: "0", count: max(0, 5 - digits.count)) + digits
         let text = padded.dropLast(4) + "." + padded.suffix(4) + "00"
         return "<item>" + XMLText.element("instanceType", type) + "<productDescription>Linux/UNIX</productDescription>"
-            + XMLText.element("spotPrice", String(text)) + XMLText.element("timestamp", Timestamp.milliseconds(Date(timeIntervalSince1970: time)))
-            + XMLText.element("availabilityZone", zone) + "</item>"
+            + XMLText.element("spotPrice", String(text))
+            + XMLText.element("timestamp", Timestamp.milliseconds(Date(timeIntervalSince1970: time)))
+            + XMLText.element("availabilityZone", zone) + XMLText.element("availabilityZoneId", zoneID) + "</item>"
     }
 }

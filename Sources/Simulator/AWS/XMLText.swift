@@ -34,7 +34,9 @@ enum XMLText {
         guard bytes.count >= pattern.count else { return nil }
         var position = start
         while position <= bytes.count - pattern.count {
-            if bytes[position] == pattern[0], bytes[position..<position + pattern.count].elementsEqual(pattern) { return position }
+            if bytes[position] == pattern[0], bytes[position..<position + pattern.count].elementsEqual(pattern) {
+                return position
+            }
             position += 1
         }
         return nil
@@ -71,7 +73,8 @@ struct AWSError: Error, Sendable {
         let requestID = "00000000-0000-4000-8000-000000000000"
         if call.isJSON {
             let prefix = call.service == "sqs" ? "com.amazonaws.sqs#" : ""
-            var reply = ServerReply.json(["__type": .string(prefix + code), "message": .string(message)], status: status)
+            var reply = ServerReply.json(
+                ["__type": .string(prefix + code), "message": .string(message)], status: status)
             reply.contentType = "application/x-amz-json-1.0"
             reply.headers = [("x-amzn-RequestId", requestID)]
             return reply
@@ -86,6 +89,8 @@ struct AWSError: Error, Sendable {
                 "<ErrorResponse xmlns=\"https://\(call.service).amazonaws.com/doc/2011-06-15/\"><Error><Type>\(side)</Type>"
                 + "\(error)</Error><RequestId>\(requestID)</RequestId></ErrorResponse>"
         }
-        return .text("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n" + text, status: status, contentType: "text/xml;charset=UTF-8")
+        return .text(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n" + text, status: status, contentType: "text/xml;charset=UTF-8"
+        )
     }
 }

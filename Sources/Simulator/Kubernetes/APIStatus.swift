@@ -7,7 +7,8 @@ struct APIStatus: Error, Sendable {
 
     var json: JSONValue {
         [
-            "kind": "Status", "apiVersion": "v1", "metadata": .object([:]), "status": code < 300 ? "Success" : "Failure",
+            "kind": "Status", "apiVersion": "v1", "metadata": .object([:]),
+            "status": code < 300 ? "Success" : "Failure",
             "message": message.isEmpty ? .null : .string(message), "reason": reason.isEmpty ? .null : .string(reason),
             "details": details, "code": .integer(code),
         ]
@@ -38,7 +39,8 @@ struct APIStatus: Error, Sendable {
             details: details(kind, name))
     }
 
-    static let staleObject = "the object has been modified; please apply your changes to the latest version and try again"
+    static let staleObject =
+        "the object has been modified; please apply your changes to the latest version and try again"
 
     static func badRequest(_ message: String) -> APIStatus {
         APIStatus(code: 400, reason: "BadRequest", message: message)
@@ -64,8 +66,8 @@ struct APIStatus: Error, Sendable {
         APIStatus(
             code: 415, reason: "UnsupportedMediaType",
             message: "the body of the request was in an unknown format - accepted media types include: "
-                + "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json",
-            details: [:])
+                + "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json; "
+                + "found \(type)", details: [:])
     }
 
     /// A watch or a continue token that starts before what is remembered.

@@ -52,7 +52,8 @@ enum AccessRules {
             AccessRule(groups: ["", "events.k8s.io"], resources: ["events"], verbs: ["create", "patch"]),
             AccessRule(groups: ["apps"], resources: ["deployments", "statefulsets"], verbs: ["patch"]),
             AccessRule(
-                groups: ["apps"], resources: ["deployments/scale", "statefulsets/scale"], verbs: ["get", "patch", "update"]),
+                groups: ["apps"], resources: ["deployments/scale", "statefulsets/scale"],
+                verbs: ["get", "patch", "update"]),
             AccessRule(groups: ["batch"], resources: ["jobs", "cronjobs"], verbs: ["patch"]),
             AccessRule(groups: ["autoscaling"], resources: ["horizontalpodautoscalers"], verbs: ["patch"]),
         ]

@@ -25,14 +25,17 @@ enum Discovery {
     }
 
     private static let version: JSONValue = [
-        "major": "1", "minor": "35", "gitVersion": "v1.35.0-eks-1a2b3c4", "gitCommit": "0000000000000000000000000000000000000000",
+        "major": "1", "minor": "35", "gitVersion": "v1.35.0-eks-1a2b3c4",
+        "gitCommit": "0000000000000000000000000000000000000000",
         "gitTreeState": "clean", "buildDate": "2026-01-15T00:00:00Z", "goVersion": "go1.25.5", "compiler": "gc",
         "platform": "linux/amd64",
     ]
 
     private static let groups: [String] = {
         var names: [String] = []
-        for kind in ResourceKind.all where !kind.group.isEmpty && !names.contains(kind.group) { names.append(kind.group) }
+        for kind in ResourceKind.all where !kind.group.isEmpty && !names.contains(kind.group) {
+            names.append(kind.group)
+        }
         return names + ["authorization.k8s.io"]
     }()
 
@@ -57,7 +60,8 @@ enum Discovery {
             let verbs: JSONValue =
                 kind.isComputed ? ["get", "list"] : ["create", "delete", "get", "list", "patch", "update", "watch"]
             list.append([
-                "name": .string(kind.plural), "singularName": .string(kind.singular), "namespaced": .bool(kind.isNamespaced),
+                "name": .string(kind.plural), "singularName": .string(kind.singular),
+                "namespaced": .bool(kind.isNamespaced),
                 "kind": .string(kind.kind), "verbs": verbs,
                 "shortNames": kind.shortNames.isEmpty ? .null : .array(kind.shortNames.map { .string($0) }),
                 "categories": kind.categories.isEmpty ? .null : .array(kind.categories.map { .string($0) }),
@@ -66,15 +70,18 @@ enum Discovery {
         }
         if groupVersion == "authorization.k8s.io/v1" {
             for (name, kind) in [
-                ("selfsubjectaccessreviews", "SelfSubjectAccessReview"), ("selfsubjectrulesreviews", "SelfSubjectRulesReview"),
+                ("selfsubjectaccessreviews", "SelfSubjectAccessReview"),
+                ("selfsubjectrulesreviews", "SelfSubjectRulesReview"),
             ] {
                 list.append([
-                    "name": .string(name), "singularName": "", "namespaced": false, "kind": .string(kind), "verbs": ["create"],
+                    "name": .string(name), "singularName": "", "namespaced": false, "kind": .string(kind),
+                    "verbs": ["create"],
                 ])
             }
         }
         return [
-            "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": .string(groupVersion), "resources": .array(list),
+            "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": .string(groupVersion),
+            "resources": .array(list),
         ]
     }
 

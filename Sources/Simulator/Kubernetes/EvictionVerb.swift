@@ -4,7 +4,10 @@ extension ClusterState {
         let body = try request.json()
         guard ["policy/v1", "policy/v1beta1"].contains(body["apiVersion"].string ?? "policy/v1"),
             body["kind"].string ?? "Eviction" == "Eviction"
-        else { throw APIStatus.badRequest("no kind \"\(body["kind"].string ?? "")\" is registered for \(body["apiVersion"].string ?? "")") }
+        else {
+            throw APIStatus.badRequest(
+                "no kind \"\(body["kind"].string ?? "")\" is registered for \(body["apiVersion"].string ?? "")")
+        }
         if let name = body["metadata"]["name"].string, name != target.key.name {
             throw APIStatus.badRequest("name in URL does not match name in Eviction object")
         }
@@ -20,7 +23,8 @@ extension ClusterState {
         case .moreThanOneBudget:
             throw APIStatus(
                 code: 500, reason: "",
-                message: "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.")
+                message:
+                    "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.")
         case .refused(let status):
             let cause: JSONValue = [
                 "reason": "DisruptionBudget",

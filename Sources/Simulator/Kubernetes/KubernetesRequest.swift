@@ -1,3 +1,5 @@
+import Foundation
+
 /// One request to a cluster's API, its path already relative to the cluster.
 struct KubernetesRequest: Sendable {
     var method: String
@@ -12,8 +14,12 @@ struct KubernetesRequest: Sendable {
     var user: String
 
     func json() throws -> JSONValue {
+        if contentType.contains("protobuf") || contentType.contains("cbor") {
+            throw APIStatus.unsupportedMediaType(contentType)
+        }
         do { return try JSONValue(parsing: body) } catch let error as JSONError {
-            throw APIStatus.badRequest("the object provided is unrecognized: couldn't get version/kind; json parse error: \(error)")
+            throw APIStatus.badRequest(
+                "the object provided is unrecognized: couldn't get version/kind; json parse error: \(error)")
         }
     }
 }
@@ -22,7 +28,9 @@ enum KubernetesReply: Sendable {
     case body(status: Int, bytes: [UInt8])
     case watch(WatchSession)
 
-    static func json(_ value: JSONValue, status: Int = 200) -> KubernetesReply { .body(status: status, bytes: value.bytes) }
+    static func json(_ value: JSONValue, status: Int = 200) -> KubernetesReply {
+        .body(status: status, bytes: value.bytes)
+    }
 }
 
 /// A running watch: what to send first and what follows.
@@ -33,6 +41,8 @@ struct WatchSession: Sendable {
     var changes: AsyncStream<WatchSignal>
     var filter: ObjectFilter
     var kind: ResourceKind
+    /// kubectl's own form.
+    var printsTables: Bool
 
     func line(_ signal: WatchSignal) -> [UInt8]? {
         switch signal {
@@ -46,11 +56,17 @@ struct WatchSession: Sendable {
         let was = change.previous.map { filter.matches(change.key, $0) } ?? false
         let isNow = change.kind != .deleted && filter.matches(change.key, change.object.value)
         switch (was, isNow) {
-        case (false, true): return Self.line("ADDED", change.object.bytes)
-        case (true, true): return Self.line("MODIFIED", change.object.bytes)
-        case (true, false): return Self.line("DELETED", change.object.bytes)
+        case (false, true): return line("ADDED", change.object)
+        case (true, true): return line("MODIFIED", change.object)
+        case (true, false): return line("DELETED", change.object)
         case (false, false): return nil
         }
+    }
+
+    func line(_ type: String, _ object: StoredObject) -> [UInt8] {
+        guard printsTables else { return Self.line(type, object.bytes) }
+        return Self.line(
+            type, TablePrinter.table([object.value], kind: kind, version: object.version, now: Date()).bytes)
     }
 
     static func line(_ type: String, _ object: [UInt8]) -> [UInt8] {

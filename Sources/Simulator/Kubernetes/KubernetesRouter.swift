@@ -49,7 +49,9 @@ extension ClusterState {
             namespace = parts[1]
             rest = parts[2...]
         }
-        guard let plural = rest.first, let kind = ResourceKind.byID[groupVersion + "/" + plural], rest.count <= 3 else { return nil }
+        guard let plural = rest.first, let kind = ResourceKind.byID[groupVersion + "/" + plural], rest.count <= 3 else {
+            return nil
+        }
         let tail = Array(rest.dropFirst())
         let subresource = tail.count > 1 ? tail[1] : nil
         if let subresource, !kind.subresources.contains(subresource) { return nil }
@@ -120,12 +122,16 @@ extension ClusterState {
                     resource: asked["subresource"].string.map { name + "/" + $0 } ?? name,
                     verb: asked["verb"].string ?? "")
             body["kind"] = "SelfSubjectAccessReview"
-            body["status"] = ["allowed": .bool(allowed), "reason": allowed ? "RBAC: allowed by ClusterRoleBinding" : .null]
+            body["status"] = [
+                "allowed": .bool(allowed), "reason": allowed ? "RBAC: allowed by ClusterRoleBinding" : .null,
+            ]
         case "selfsubjectrulesreviews":
             body["kind"] = "SelfSubjectRulesReview"
             body["status"] = [
                 "resourceRules": .array(AccessRules.rules(request.role).map(\.json)),
-                "nonResourceRules": [["verbs": ["get"], "nonResourceURLs": ["/healthz", "/version", "/api", "/apis"]]],
+                "nonResourceRules": [
+                    ["verbs": ["get"], "nonResourceURLs": ["/healthz", "/version", "/api", "/apis"]]
+                ],
                 "incomplete": false,
             ]
         default: throw APIStatus.noSuchPath

@@ -30,7 +30,9 @@ struct LabelSelector: Sendable {
     /// The selector of an object: nil selects nothing, `{}` selects everything.
     init?(_ selector: JSONValue) {
         guard case .object = selector else { return nil }
-        requirements = selector["matchLabels"].strings.map { Requirement(key: $0.key, operation: .isIn, values: [$0.value]) }
+        requirements = selector["matchLabels"].strings.map {
+            Requirement(key: $0.key, operation: .isIn, values: [$0.value])
+        }
         requirements += selector["matchExpressions"].array.compactMap(Requirement.init)
     }
 
@@ -69,15 +71,21 @@ struct LabelSelector: Sendable {
             return Requirement(key: String(words[0]), operation: words[1] == "in" ? .isIn : .notIn, values: values)
         }
         for (mark, operation) in [("!=", Operation.notIn), ("==", .isIn), ("=", .isIn), (">", .greater), ("<", .less)] {
-            if let parts = split(term, at: mark) { return Requirement(key: parts.0, operation: operation, values: [parts.1]) }
+            if let parts = split(term, at: mark) {
+                return Requirement(key: parts.0, operation: operation, values: [parts.1])
+            }
         }
-        if term.hasPrefix("!") { return Requirement(key: trimmed(term.dropFirst()), operation: .doesNotExist, values: []) }
+        if term.hasPrefix("!") {
+            return Requirement(key: trimmed(term.dropFirst()), operation: .doesNotExist, values: [])
+        }
         guard !term.contains(" ") else { throw APIStatus.badRequest("unable to parse requirement: \(term)") }
         return Requirement(key: term, operation: .exists, values: [])
     }
 
     private static func split(_ text: String, at mark: String) -> (String, String)? {
-        guard let position = text.firstIndex(of: mark.first ?? "="), text[position...].hasPrefix(mark) else { return nil }
+        guard let position = text.firstIndex(of: mark.first ?? "="), text[position...].hasPrefix(mark) else {
+            return nil
+        }
         return (trimmed(text[..<position]), trimmed(text[position...].dropFirst(mark.count)))
     }
 

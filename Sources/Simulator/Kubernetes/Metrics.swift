@@ -38,7 +38,8 @@ extension ClusterState {
         return [
             "kind": "PodMetrics", "apiVersion": "metrics.k8s.io/v1beta1",
             "metadata": [
-                "name": .string(pod.key.name), "namespace": .string(pod.key.namespace), "labels": JSONValue(strings: pod.labels),
+                "name": .string(pod.key.name), "namespace": .string(pod.key.namespace),
+                "labels": JSONValue(strings: pod.labels),
                 "creationTimestamp": timestamp,
             ],
             "timestamp": timestamp, "window": "15s",
@@ -48,10 +49,13 @@ extension ClusterState {
 
     private func nodeMetrics(_ node: String) -> JSONValue {
         let running = (podsByNode[node] ?? []).compactMap { pods[$0] }.filter { $0.phase == "Running" }.map(usage)
-        let total = running.reduce((nanoCPU: 60_000_000, memoryKi: 400_000)) { ($0.nanoCPU + $1.nanoCPU, $0.memoryKi + $1.memoryKi) }
+        let total = running.reduce((nanoCPU: 60_000_000, memoryKi: 400_000)) {
+            ($0.nanoCPU + $1.nanoCPU, $0.memoryKi + $1.memoryKi)
+        }
         return [
             "kind": "NodeMetrics", "apiVersion": "metrics.k8s.io/v1beta1",
-            "metadata": ["name": .string(node), "creationTimestamp": timestamp], "timestamp": timestamp, "window": "15s",
+            "metadata": ["name": .string(node), "creationTimestamp": timestamp], "timestamp": timestamp,
+            "window": "15s",
             "usage": quantities(total),
         ]
     }

@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 
 /// Name of an object within its kind.
 struct ObjectKey: Hashable, Comparable, Sendable {
@@ -10,11 +11,25 @@ struct ObjectKey: Hashable, Comparable, Sendable {
     }
 }
 
-struct StoredObject: Sendable {
-    var value: JSONValue
-    /// Its JSON text, written once per change.
-    var bytes: [UInt8]
-    var version: Int
+/// An object under one version, with its JSON text, which is written when somebody first asks for it.
+final class StoredObject: Sendable {
+    let value: JSONValue
+    let version: Int
+    private let text = Mutex<[UInt8]?>(nil)
+
+    init(value: JSONValue, version: Int) {
+        self.value = value
+        self.version = version
+    }
+
+    var bytes: [UInt8] {
+        text.withLock { known in
+            if let known { return known }
+            let written = value.bytes
+            known = written
+            return written
+        }
+    }
 }
 
 /// One change, as watchers see it.
@@ -65,7 +80,8 @@ struct ObjectTable {
         let previous = objects.updateValue(object, forKey: key)
         if previous == nil { sorted = nil }
         record(
-            ObjectChange(kind: previous == nil ? .added : .modified, key: key, object: object, previous: previous?.value))
+            ObjectChange(
+                kind: previous == nil ? .added : .modified, key: key, object: object, previous: previous?.value))
     }
 
     mutating func remove(_ key: ObjectKey, last: StoredObject) {

@@ -13,7 +13,9 @@ enum Patch {
     /// RFC 6902.
     /// - Throws: `APIStatus` 422 when an operation cannot be carried out.
     static func apply(operations: JSONValue, to target: JSONValue) throws -> JSONValue {
-        guard case .array(let steps) = operations else { throw APIStatus.badRequest("a JSON patch is a list of operations") }
+        guard case .array(let steps) = operations else {
+            throw APIStatus.badRequest("a JSON patch is a list of operations")
+        }
         return try steps.reduce(target) { document, step in
             let path = try pointer(step["path"])
             switch step["op"].string {
@@ -39,7 +41,9 @@ enum Patch {
     }
 
     private static func failure(_ message: String) -> APIStatus {
-        APIStatus(code: 422, reason: "Invalid", message: "the server rejected our request due to an error in our request: \(message)")
+        APIStatus(
+            code: 422, reason: "Invalid",
+            message: "the server rejected our request due to an error in our request: \(message)")
     }
 
     private static func pointer(_ text: JSONValue) throws -> [String] {
@@ -83,7 +87,9 @@ enum Patch {
         let rest = Array(path.dropFirst())
         switch document {
         case .object(var members):
-            guard !mustExist && rest.isEmpty || members[token] != nil else { throw failure("the path \(token) does not exist") }
+            guard !mustExist && rest.isEmpty || members[token] != nil else {
+                throw failure("the path \(token) does not exist")
+            }
             members[token] =
                 rest.isEmpty
                 ? change(members[token] ?? .null)

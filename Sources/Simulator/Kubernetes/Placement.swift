@@ -1,6 +1,10 @@
 /// Where a pod may run: the filters and the score of a scheduler, over facts only.
 struct Placement {
-    var nodes: [NodeFacts]
+    /// Nodes that take pods at all.
+    private let open: [NodeFacts]
+    /// Why the others do not, counted.
+    private let closed: [String: Int]
+    private let nodes: [NodeFacts]
     /// What the pods already on each node ask for.
     var requested: [String: ResourceAmounts]
     /// Pods with a node, by namespace.
@@ -16,6 +20,11 @@ struct Placement {
         hostPorts: [String: Set<String>] = [:]
     ) {
         self.nodes = nodes
+        open = nodes.filter { $0.isReady && !$0.isUnschedulable }
+        closed = Dictionary(
+            grouping: nodes.filter { !$0.isReady || $0.isUnschedulable },
+            by: { $0.isUnschedulable ? "node(s) were unschedulable" : "node(s) were not ready" }
+        ).mapValues(\.count)
         self.requested = requested
         self.placed = placed
         self.antiAffine = antiAffine
@@ -30,11 +39,11 @@ struct Placement {
 
     /// - Parameter volumeZones: the zones that its volumes allow; nil for any.
     func choose(for pod: PodFacts, volumeZones: Set<String>?) -> Result<String, Unschedulable> {
-        var reasons: [String: Int] = [:]
+        var reasons = closed
         var best: (node: String, score: Double)?
-        let siblings = siblingCounts(pod)
-        let spreads = pod.spread.map { SpreadCounts($0, pod: pod, placement: self) }
-        for node in nodes {
+        let siblings = open.isEmpty ? [:] : siblingCounts(pod)
+        let spreads = open.isEmpty ? [] : pod.spread.map { SpreadCounts($0, pod: pod, placement: self) }
+        for node in open {
             if let reason = obstacle(pod, node, volumeZones) ?? spreads.lazy.compactMap({ $0.obstacle(node) }).first {
                 reasons[reason, default: 0] += 1
                 continue
@@ -64,12 +73,13 @@ struct Placement {
     }
 
     private func obstacle(_ pod: PodFacts, _ node: NodeFacts, _ volumeZones: Set<String>?) -> String? {
-        if node.isUnschedulable { return "node(s) were unschedulable" }
-        if !node.isReady { return "node(s) were not ready" }
-        if let taint = node.taints.first(where: { $0.effect != "PreferNoSchedule" && !$0.isTolerated(by: pod.tolerations) }) {
+        if let taint = node.taints.first(where: {
+            $0.effect != "PreferNoSchedule" && !$0.isTolerated(by: pod.tolerations)
+        }) {
             return "node(s) had untolerated taint {\(taint.key): \(taint.value)}"
         }
-        guard pod.nodeSelector.allSatisfy({ node.labels[$0.key] == $0.value }), Self.nodeMatches(pod.nodeTerms, node) else {
+        guard pod.nodeSelector.allSatisfy({ node.labels[$0.key] == $0.value }), Self.nodeMatches(pod.nodeTerms, node)
+        else {
             return "node(s) didn't match Pod's node affinity/selector"
         }
         let free = node.allocatable - (requested[node.name] ?? ResourceAmounts())
@@ -154,7 +164,9 @@ struct Placement {
             }
             for other in placement.placed[pod.key.namespace] ?? []
             where !other.isTerminating && selector?.matches(other.labels) == true {
-                guard let name = other.node, let domain = placement.nodesByName[name]?.labels[topologyKey] else { continue }
+                guard let name = other.node, let domain = placement.nodesByName[name]?.labels[topologyKey] else {
+                    continue
+                }
                 if counts[domain] != nil { counts[domain, default: 0] += 1 }
             }
         }

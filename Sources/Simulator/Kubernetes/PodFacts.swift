@@ -46,7 +46,9 @@ struct ResourceAmounts: Sendable, Equatable {
         if wanted.milliCPU > milliCPU { return "Insufficient cpu" }
         if wanted.memory > memory { return "Insufficient memory" }
         if wanted.ephemeralStorage > ephemeralStorage { return "Insufficient ephemeral-storage" }
-        return wanted.others.keys.sorted().first { (wanted.others[$0] ?? 0) > (others[$0] ?? 0) }.map { "Insufficient \($0)" }
+        return wanted.others.keys.sorted().first { (wanted.others[$0] ?? 0) > (others[$0] ?? 0) }.map {
+            "Insufficient \($0)"
+        }
     }
 }
 

@@ -4,10 +4,14 @@ import Foundation
 extension ClusterState {
     func get(_ request: KubernetesRequest, _ target: Target) throws -> [UInt8] {
         if target.kind.isComputed {
-            guard let value = metrics(target.kind, target.key) else { throw APIStatus.notFound(target.kind, target.key.name) }
+            guard let value = metrics(target.kind, target.key) else {
+                throw APIStatus.notFound(target.kind, target.key.name)
+            }
             return value.bytes
         }
-        guard let stored = object(target.kind, target.key) else { throw APIStatus.notFound(target.kind, target.key.name) }
+        guard let stored = object(target.kind, target.key) else {
+            throw APIStatus.notFound(target.kind, target.key.name)
+        }
         if TablePrinter.isWanted(request.accept) {
             return TablePrinter.table([stored.value], kind: target.kind, version: version, now: now).bytes
         }
@@ -68,7 +72,9 @@ extension ClusterState {
     /// The keys an index already knows to be the only ones that can match.
     private func candidates(_ kind: ResourceKind, _ filter: ObjectFilter) -> [ObjectKey]? {
         guard kind.id == "pods" else { return nil }
-        if let node = filter.fields?.required("spec.nodeName"), !node.isEmpty { return (podsByNode[node] ?? []).sorted() }
+        if let node = filter.fields?.required("spec.nodeName"), !node.isEmpty {
+            return (podsByNode[node] ?? []).sorted()
+        }
         return filter.namespace.map { (podsByNamespace[$0] ?? []).sorted() }
     }
 
@@ -82,11 +88,11 @@ extension ClusterState {
             of: WatchSignal.self, bufferingPolicy: .bufferingOldest(ObjectTable.historyMax))
         var session = WatchSession(
             id: watchCount, table: target.kind.id, initial: [], changes: changes, filter: filter,
-            kind: target.kind)
+            kind: target.kind, printsTables: TablePrinter.isWanted(request.accept))
         if start == 0 {
             for key in table.sortedKeys() {
                 guard let stored = table.objects[key], filter.matches(key, stored.value) else { continue }
-                session.initial.append(WatchSession.line("ADDED", stored.bytes))
+                session.initial.append(session.line("ADDED", stored))
             }
         } else if start < table.forgottenVersion {
             let status = APIStatus.gone("too old resource version: \(start) (\(table.forgottenVersion))")
@@ -98,7 +104,8 @@ extension ClusterState {
         }
         let seconds = request.query["timeoutSeconds"].flatMap { Double($0) } ?? 1800
         table.watchers[session.id] = Watcher(
-            continuation: continuation, sendsBookmarks: ["true", "1"].contains(request.query["allowWatchBookmarks"] ?? ""),
+            continuation: continuation,
+            sendsBookmarks: ["true", "1"].contains(request.query["allowWatchBookmarks"] ?? ""),
             end: Date().addingTimeInterval(seconds))
         tables[target.kind.id] = table
         return .watch(session)
@@ -133,7 +140,8 @@ struct ContinueToken {
 
     /// - Throws: `APIStatus` 400 for a token that was not made here.
     init(_ text: String) throws {
-        guard let data = Data(base64Encoded: text), let json = try? JSONValue(parsing: Array(data)), let version = json["v"].int,
+        guard let data = Data(base64Encoded: text), let json = try? JSONValue(parsing: Array(data)),
+            let version = json["v"].int,
             let namespace = json["n"].string, let name = json["k"].string
         else { throw APIStatus.badRequest("continue key is not valid") }
         self.init(version: version, after: ObjectKey(namespace: namespace, name: name))

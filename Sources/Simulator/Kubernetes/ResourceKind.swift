@@ -29,13 +29,15 @@ extension ResourceKind {
     static let events = core("events", "Event", namespaced: true, ["ev"])
     static let limitRanges = core("limitranges", "LimitRange", namespaced: true, ["limits"])
     static let deployments = ResourceKind(
-        group: "apps", version: "v1", plural: "deployments", kind: "Deployment", isNamespaced: true, shortNames: ["deploy"],
+        group: "apps", version: "v1", plural: "deployments", kind: "Deployment", isNamespaced: true,
+        shortNames: ["deploy"],
         subresources: ["scale", "status"], categories: ["all"])
     static let replicaSets = ResourceKind(
         group: "apps", version: "v1", plural: "replicasets", kind: "ReplicaSet", isNamespaced: true, shortNames: ["rs"],
         subresources: ["scale", "status"], categories: ["all"])
     static let statefulSets = ResourceKind(
-        group: "apps", version: "v1", plural: "statefulsets", kind: "StatefulSet", isNamespaced: true, shortNames: ["sts"],
+        group: "apps", version: "v1", plural: "statefulsets", kind: "StatefulSet", isNamespaced: true,
+        shortNames: ["sts"],
         subresources: ["scale", "status"], categories: ["all"])
     static let daemonSets = ResourceKind(
         group: "apps", version: "v1", plural: "daemonsets", kind: "DaemonSet", isNamespaced: true, shortNames: ["ds"],
@@ -52,7 +54,8 @@ extension ResourceKind {
     static let csiNodes = ResourceKind(
         group: "storage.k8s.io", version: "v1", plural: "csinodes", kind: "CSINode", isNamespaced: false)
     static let priorityClasses = ResourceKind(
-        group: "scheduling.k8s.io", version: "v1", plural: "priorityclasses", kind: "PriorityClass", isNamespaced: false,
+        group: "scheduling.k8s.io", version: "v1", plural: "priorityclasses", kind: "PriorityClass",
+        isNamespaced: false,
         shortNames: ["pc"])
     static let endpointSlices = ResourceKind(
         group: "discovery.k8s.io", version: "v1", plural: "endpointslices", kind: "EndpointSlice", isNamespaced: true)
@@ -86,7 +89,8 @@ extension ResourceKind {
         priorityClasses, endpointSlices, leases, nodeMetrics, podMetrics,
     ]
 
-    static let byID: [String: ResourceKind] = Dictionary(uniqueKeysWithValues: all.map { ($0.groupVersion + "/" + $0.plural, $0) })
+    static let byID: [String: ResourceKind] = Dictionary(
+        uniqueKeysWithValues: all.map { ($0.groupVersion + "/" + $0.plural, $0) })
 
     private static func core(
         _ plural: String, _ kind: String, namespaced: Bool, _ shortNames: [String] = [], _ subresources: [String] = [],

@@ -11,7 +11,8 @@ enum TablePrinter {
             "columnDefinitions": .array(
                 ([("Name", "name")] + columns.map { ($0.0, "") }).map {
                     [
-                        "name": .string($0.0), "type": "string", "format": .string($0.1), "description": "", "priority": 0,
+                        "name": .string($0.0), "type": "string", "format": .string($0.1), "description": "",
+                        "priority": 0,
                     ]
                 }),
             "rows": .array(
@@ -19,7 +20,8 @@ enum TablePrinter {
                     [
                         "cells": .array([object["metadata"]["name"]] + columns.map { .string($0.1(object)) }),
                         "object": [
-                            "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": object["metadata"],
+                            "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1",
+                            "metadata": object["metadata"],
                         ],
                     ]
                 }),
@@ -32,7 +34,8 @@ enum TablePrinter {
         switch kind.id {
         case "nodes":
             return [
-                ("Status", nodeStatus), ("Roles", { _ in "<none>" }), ("Version", { text($0["status"]["nodeInfo"]["kubeletVersion"]) }),
+                ("Status", nodeStatus), ("Roles", { _ in "<none>" }),
+                ("Version", { text($0["status"]["nodeInfo"]["kubeletVersion"]) }),
             ]
         case "pods":
             return [
@@ -48,14 +51,17 @@ enum TablePrinter {
             ]
         case "apps/daemonsets":
             return [
-                ("Desired", { number($0["status"]["desiredNumberScheduled"]) }), ("Ready", { number($0["status"]["numberReady"]) }),
+                ("Desired", { number($0["status"]["desiredNumberScheduled"]) }),
+                ("Ready", { number($0["status"]["numberReady"]) }),
             ]
         case "policy/poddisruptionbudgets":
             return [
-                ("Min Available", { text($0["spec"]["minAvailable"]) }), ("Max Unavailable", { text($0["spec"]["maxUnavailable"]) }),
+                ("Min Available", { text($0["spec"]["minAvailable"]) }),
+                ("Max Unavailable", { text($0["spec"]["maxUnavailable"]) }),
                 ("Allowed Disruptions", { number($0["status"]["disruptionsAllowed"]) }),
             ]
-        case "namespaces", "persistentvolumes", "persistentvolumeclaims": return [("Status", { text($0["status"]["phase"]) })]
+        case "namespaces", "persistentvolumes", "persistentvolumeclaims":
+            return [("Status", { text($0["status"]["phase"]) })]
         default: return []
         }
     }
@@ -81,7 +87,9 @@ enum TablePrinter {
     }
 
     private static func age(_ object: JSONValue, _ now: Date) -> String {
-        guard let created = object["metadata"]["creationTimestamp"].string.flatMap(Timestamp.parse) else { return "<unknown>" }
+        guard let created = object["metadata"]["creationTimestamp"].string.flatMap(Timestamp.parse) else {
+            return "<unknown>"
+        }
         let seconds = max(0, Int(now.timeIntervalSince(created)))
         switch seconds {
         case ..<120: return "\(seconds)s"

@@ -4,7 +4,8 @@ extension ClusterState {
         guard target.name == nil, !target.kind.isComputed else { throw APIStatus.methodNotAllowed() }
         var value = try request.json()
         if let kind = value["kind"].string, kind != target.kind.kind {
-            throw APIStatus.badRequest("\(kind) in version \"\(value["apiVersion"].string ?? "")\" cannot be handled as a \(target.kind.kind)")
+            throw APIStatus.badRequest(
+                "\(kind) in version \"\(value["apiVersion"].string ?? "")\" cannot be handled as a \(target.kind.kind)")
         }
         if let namespace = target.namespace {
             if let named = value["metadata"]["namespace"].string, named != namespace {
@@ -17,7 +18,8 @@ extension ClusterState {
         }
         if value["metadata"]["name"].isNull {
             guard let prefix = value["metadata"]["generateName"].string else {
-                throw APIStatus.invalid(target.kind, "", field: "metadata.name", "Required value: name or generateName is required")
+                throw APIStatus.invalid(
+                    target.kind, "", field: "metadata.name", "Required value: name or generateName is required")
             }
             value["metadata"]["name"] = .string(prefix + random.suffix(5))
         }
@@ -34,12 +36,16 @@ extension ClusterState {
     }
 
     func replace(_ request: KubernetesRequest, _ target: Target) throws -> KubernetesReply {
-        guard let stored = object(target.kind, target.key) else { throw APIStatus.notFound(target.kind, target.key.name) }
+        guard let stored = object(target.kind, target.key) else {
+            throw APIStatus.notFound(target.kind, target.key.name)
+        }
         return try store(try request.json(), over: stored, request, target)
     }
 
     func patch(_ request: KubernetesRequest, _ target: Target) throws -> KubernetesReply {
-        guard let stored = object(target.kind, target.key) else { throw APIStatus.notFound(target.kind, target.key.name) }
+        guard let stored = object(target.kind, target.key) else {
+            throw APIStatus.notFound(target.kind, target.key.name)
+        }
         let changes = try request.json()
         let patched: JSONValue
         switch request.contentType.split(separator: ";").first.map(String.init) ?? "" {
@@ -66,10 +72,13 @@ extension ClusterState {
                     + (stored.value["metadata"]["uid"].string ?? ""))
         }
         if let renamed = wanted["metadata"]["name"].string, renamed != name {
-            throw APIStatus.badRequest("the name of the object (\(renamed)) does not match the name on the URL (\(name))")
+            throw APIStatus.badRequest(
+                "the name of the object (\(renamed)) does not match the name on the URL (\(name))")
         }
         var value = wanted
-        for field in ["name", "namespace", "uid", "creationTimestamp", "generation", "resourceVersion", "deletionTimestamp"] {
+        for field in [
+            "name", "namespace", "uid", "creationTimestamp", "generation", "resourceVersion", "deletionTimestamp",
+        ] {
             value["metadata"][field] = stored.value["metadata"][field]
         }
         value["apiVersion"] = stored.value["apiVersion"]
@@ -83,10 +92,12 @@ extension ClusterState {
         }
         if target.kind.id == "pods", target.subresource == nil { try checkPodSpec(stored.value, value) }
         if value["metadata"]["labels"].object.contains(where: { $0.value.string == nil }) {
-            throw APIStatus.badRequest("\(target.kind.kind) in version \"\(target.kind.version)\" cannot be handled: labels are strings")
+            throw APIStatus.badRequest(
+                "\(target.kind.kind) in version \"\(target.kind.version)\" cannot be handled: labels are strings")
         }
         guard request.query["dryRun"] == nil else { return .json(value) }
-        let isFinal = !stored.value["metadata"]["deletionTimestamp"].isNull && value["metadata"]["finalizers"].array.isEmpty
+        let isFinal =
+            !stored.value["metadata"]["deletionTimestamp"].isNull && value["metadata"]["finalizers"].array.isEmpty
         let result = update(target.kind, target.key) { $0 = value } ?? stored
         if isFinal, target.kind.id != "pods" { remove(target.kind, target.key) }
         return .body(status: 200, bytes: result.bytes)
@@ -96,7 +107,9 @@ extension ClusterState {
     private func checkPodSpec(_ old: JSONValue, _ new: JSONValue) throws {
         func fixed(_ pod: JSONValue) -> JSONValue {
             var spec = pod["spec"]
-            for field in ["tolerations", "activeDeadlineSeconds", "terminationGracePeriodSeconds", "schedulingGates"] { spec[field] = .null }
+            for field in ["tolerations", "activeDeadlineSeconds", "terminationGracePeriodSeconds", "schedulingGates"] {
+                spec[field] = .null
+            }
             spec["containers"] = .array(
                 spec["containers"].array.map { container in
                     var container = container
@@ -115,7 +128,9 @@ extension ClusterState {
     }
 
     func delete(_ request: KubernetesRequest, _ target: Target) throws -> KubernetesReply {
-        guard let stored = object(target.kind, target.key) else { throw APIStatus.notFound(target.kind, target.key.name) }
+        guard let stored = object(target.kind, target.key) else {
+            throw APIStatus.notFound(target.kind, target.key.name)
+        }
         let options = request.body.isEmpty ? JSONValue.object([:]) : try request.json()
         try checkPreconditions(options["preconditions"], stored, target.kind)
         let grace = options["gracePeriodSeconds"].int ?? request.query["gracePeriodSeconds"].flatMap { Int($0) }
@@ -137,7 +152,8 @@ extension ClusterState {
         }
         var status = APIStatus.success(200).json
         status["details"] = [
-            "name": .string(target.key.name), "kind": .string(target.kind.plural), "uid": stored.value["metadata"]["uid"],
+            "name": .string(target.key.name), "kind": .string(target.kind.plural),
+            "uid": stored.value["metadata"]["uid"],
         ]
         status["code"] = .null
         return .json(status)
@@ -150,7 +166,8 @@ extension ClusterState {
             throw APIStatus.conflict(
                 kind, name,
                 "the UID in the precondition (\(uid)) does not match the UID in record "
-                    + "(\(stored.value["metadata"]["uid"].string ?? "")). The object might have been deleted and then recreated")
+                    + "(\(stored.value["metadata"]["uid"].string ?? "")). The object might have been deleted and then recreated"
+            )
         }
         if let version = preconditions["resourceVersion"].string, version != String(stored.version) {
             throw APIStatus.conflict(
@@ -164,14 +181,18 @@ extension ClusterState {
     private func deleteDependents(of uid: String, in namespace: String) {
         for key in podsByOwner[uid] ?? [] { deletePod(key, graceSeconds: nil) }
         for (key, stored) in objects(.replicaSets) where key.namespace == namespace {
-            guard stored.value["metadata"]["ownerReferences"].array.contains(where: { $0["uid"].string == uid }) else { continue }
+            guard stored.value["metadata"]["ownerReferences"].array.contains(where: { $0["uid"].string == uid }) else {
+                continue
+            }
             remove(.replicaSets, key)
             deleteDependents(of: stored.value["metadata"]["uid"].string ?? "", in: namespace)
         }
     }
 
     func scale(_ request: KubernetesRequest, _ target: Target, verb: String) throws -> KubernetesReply {
-        guard let stored = object(target.kind, target.key) else { throw APIStatus.notFound(target.kind, target.key.name) }
+        guard let stored = object(target.kind, target.key) else {
+            throw APIStatus.notFound(target.kind, target.key.name)
+        }
         func representation(_ value: JSONValue) -> JSONValue {
             let labels = value["spec"]["selector"]["matchLabels"].strings.sorted { $0.key < $1.key }
             return [
@@ -195,7 +216,9 @@ extension ClusterState {
             throw APIStatus.conflict(target.kind, target.key.name, APIStatus.staleObject)
         }
         guard let replicas = wanted["spec"]["replicas"].int, replicas >= 0 else {
-            throw APIStatus.invalid(target.kind, target.key.name, field: "spec.replicas", "Invalid value: must be greater than or equal to 0")
+            throw APIStatus.invalid(
+                target.kind, target.key.name, field: "spec.replicas",
+                "Invalid value: must be greater than or equal to 0")
         }
         let updated = update(target.kind, target.key) { $0["spec"]["replicas"] = .integer(replicas) } ?? stored
         return .json(representation(updated.value))

@@ -13,9 +13,13 @@ struct Blueprint {
     /// In the order of creation.
     var objects: [(kind: ResourceKind, object: JSONValue)] = []
 
-    private static let nodeTypes = ["m5.xlarge", "m5.2xlarge", "c5.2xlarge", "r5.xlarge", "m6i.xlarge", "c5a.2xlarge", "m5a.xlarge"]
+    private static let nodeTypes = [
+        "m5.xlarge", "m5.2xlarge", "c5.2xlarge", "r5.xlarge", "m6i.xlarge", "c5a.2xlarge", "m5a.xlarge",
+    ]
     private static let namespaces = ["shop", "payments", "search", "media", "ledger"]
-    private static let words = ["api", "web", "worker", "gateway", "cache", "indexer", "mailer", "billing", "feed", "auth"]
+    private static let words = [
+        "api", "web", "worker", "gateway", "cache", "indexer", "mailer", "billing", "feed", "auth",
+    ]
 
     init(plan: SimulatedCluster, seed: UInt64) {
         var random = SeededRandom(seed: seed, for: "blueprint/" + plan.name)
@@ -64,19 +68,29 @@ struct Blueprint {
                 "provisioner": "ebs.csi.aws.com", "parameters": ["type": "gp3"], "reclaimPolicy": "Delete",
                 "volumeBindingMode": "WaitForFirstConsumer", "allowVolumeExpansion": true,
             ])
-        for (name, value) in [("system-node-critical", 2_000_001_000), ("system-cluster-critical", 2_000_000_000), ("batch-low", -100)] {
-            add(.priorityClasses, ["metadata": ["name": .string(name)], "value": .integer(value), "globalDefault": false])
+        for (name, value) in [
+            ("system-node-critical", 2_000_001_000), ("system-cluster-critical", 2_000_000_000), ("batch-low", -100),
+        ] {
+            add(
+                .priorityClasses,
+                ["metadata": ["name": .string(name)], "value": .integer(value), "globalDefault": false])
         }
         add(
             .limitRanges,
             [
                 "metadata": ["name": "limits", "namespace": "payments"],
                 "spec": [
-                    "limits": [["type": "Container", "default": ["memory": "512Mi"], "max": ["cpu": "4", "memory": "8Gi"]]]
+                    "limits": [
+                        ["type": "Container", "default": ["memory": "512Mi"], "max": ["cpu": "4", "memory": "8Gi"]]
+                    ]
                 ],
             ])
-        for (name, cpu, memory) in [("aws-node", "50m", "64Mi"), ("kube-proxy", "100m", "64Mi"), ("ebs-csi-node", "30m", "120Mi")] {
-            var spec = Workload.podSpec(image: "602401143452.dkr.ecr.us-east-1.amazonaws.com/\(name):v1.21", cpu: cpu, memory: memory, graceSeconds: 10)
+        for (name, cpu, memory) in [
+            ("aws-node", "50m", "64Mi"), ("kube-proxy", "100m", "64Mi"), ("ebs-csi-node", "30m", "120Mi"),
+        ] {
+            var spec = Workload.podSpec(
+                image: "602401143452.dkr.ecr.us-east-1.amazonaws.com/\(name):v1.21", cpu: cpu, memory: memory,
+                graceSeconds: 10)
             spec["hostNetwork"] = true
             spec["tolerations"] = [["operator": "Exists"]]
             spec["priorityClassName"] = "system-node-critical"
@@ -98,15 +112,18 @@ struct Blueprint {
         var index = 0
         while left > 0 {
             let namespace = Self.namespaces[index % Self.namespaces.count]
-            let name = Self.words[index / Self.namespaces.count % Self.words.count] + (index < 50 ? "" : "-\(index / 50 + 1)")
+            let name =
+                Self.words[index / Self.namespaces.count % Self.words.count] + (index < 50 ? "" : "-\(index / 50 + 1)")
             let replicas = min(left, Int(random.next() % 9) + 2)
             let isStateful = index % 6 == 5 && replicas >= 3
             let milli = min(3000, max(10, share * Int(random.next() % 100 + 50) / 100))
             let spec = Workload.podSpec(
                 image: "registry.example.com/\(namespace)/\(name):1.\(random.next() % 30)", cpu: "\(milli)m",
-                memory: "\(max(32, milli * Int(random.next() % 3 + 1)))Mi", graceSeconds: random.pick([30, 30, 30, 20, 10, 5]))
+                memory: "\(max(32, milli * Int(random.next() % 3 + 1)))Mi",
+                graceSeconds: random.pick([30, 30, 30, 20, 10, 5]))
             addWorkload(
-                name, namespace, isStateful: isStateful, replicas: isStateful ? min(5, replicas) : replicas, index: index,
+                name, namespace, isStateful: isStateful, replicas: isStateful ? min(5, replicas) : replicas,
+                index: index,
                 spec: spec, &random)
             left -= isStateful ? min(5, replicas) : replicas
             index += 1
@@ -128,26 +145,35 @@ struct Blueprint {
             default: break
             }
             add(.deployments, Workload.deployment(name: name, namespace: namespace, replicas: replicas, spec: spec))
-            if index % 5 == 0 { add(.autoscalers, Workload.autoscaler(name: name, namespace: namespace, replicas: replicas)) }
+            if index % 5 == 0 {
+                add(.autoscalers, Workload.autoscaler(name: name, namespace: namespace, replicas: replicas))
+            }
         }
         add(.services, Workload.service(name: name, namespace: namespace, number: index))
         if replicas > 1, random.next() % 3 != 0 || isStateful {
             let bounds: [JSONValue] = [["maxUnavailable": 1], ["minAvailable": "50%"], ["maxUnavailable": "25%"]]
-            add(.budgets, Workload.budget(name: name, namespace: namespace, isStateful ? bounds[0] : random.pick(bounds)))
+            add(
+                .budgets,
+                Workload.budget(name: name, namespace: namespace, isStateful ? bounds[0] : random.pick(bounds)))
         }
     }
 
     /// What real clusters hold against every drain.
     private mutating func addAwkwardPods() {
-        let spec = Workload.podSpec(image: "registry.example.com/awkward:1", cpu: "20m", memory: "32Mi", graceSeconds: 20)
+        let spec = Workload.podSpec(
+            image: "registry.example.com/awkward:1", cpu: "20m", memory: "32Mi", graceSeconds: 20)
         add(.deployments, Workload.deployment(name: "twice-guarded", namespace: "default", replicas: 2, spec: spec))
         add(.budgets, Workload.budget(name: "twice-guarded", namespace: "default", ["maxUnavailable": 1]))
-        add(.budgets, Workload.budget(name: "twice-guarded-too", namespace: "default", ["maxUnavailable": 1], app: "twice-guarded"))
+        add(
+            .budgets,
+            Workload.budget(
+                name: "twice-guarded-too", namespace: "default", ["maxUnavailable": 1], app: "twice-guarded"))
         add(.deployments, Workload.deployment(name: "immovable", namespace: "default", replicas: 2, spec: spec))
         add(.budgets, Workload.budget(name: "immovable", namespace: "default", ["maxUnavailable": 0]))
         for index in 0..<2 {
             var pod: JSONValue = [
-                "metadata": ["name": .string("bare-\(index)"), "namespace": "default", "labels": ["app": "bare"]], "spec": spec,
+                "metadata": ["name": .string("bare-\(index)"), "namespace": "default", "labels": ["app": "bare"]],
+                "spec": spec,
             ]
             Templates.fillDefaults(&pod)
             add(.pods, pod)

@@ -30,7 +30,9 @@ extension ClusterState {
         let living = ownedPods(set).filter { !$0.isTerminating && !$0.isDone }
         let wanted = set["spec"]["replicas"].int ?? 1
         if living.count < wanted {
-            for _ in living.count..<wanted { createPod(of: set, kind: "ReplicaSet", name: key.name + "-" + random.suffix(5)) }
+            for _ in living.count..<wanted {
+                createPod(of: set, kind: "ReplicaSet", name: key.name + "-" + random.suffix(5))
+            }
         } else if living.count > wanted {
             // As the real controller: first what is not ready, then the fullest node's.
             let order = living.sorted { left, right in
@@ -45,14 +47,16 @@ extension ClusterState {
         update(.replicaSets, key) { set in
             set["status"] = [
                 "replicas": .integer(now.count), "fullyLabeledReplicas": .integer(now.count),
-                "readyReplicas": ready > 0 ? .integer(ready) : .null, "availableReplicas": ready > 0 ? .integer(ready) : .null,
+                "readyReplicas": ready > 0 ? .integer(ready) : .null,
+                "availableReplicas": ready > 0 ? .integer(ready) : .null,
                 "observedGeneration": set["metadata"]["generation"],
             ]
         }
         if let deployment = set["metadata"]["ownerReferences"].array.first?["name"].string {
             ownersToReconcile.insert(OwnerReference(kind: "Deployment", namespace: key.namespace, name: deployment))
         }
-        for budget in budgets.keys where budget.namespace == key.namespace { budgetsToUpdate.insert(budget) }
+        // Its budgets count by the wanted replicas.
+        if let pod = now.first { budgetsToUpdate.formUnion(budgetIndex.objects(selecting: pod.key)) }
     }
 
     private func reconcileDeployment(_ key: ObjectKey) {
@@ -71,7 +75,8 @@ extension ClusterState {
         // Rolling update with the default quarter of surge and of unavailability.
         let oldReplicas = old.map(replicas).reduce(0, +)
         let surge = (wanted + 3) / 4
-        setReplicas(current, oldReplicas == 0 ? wanted : min(wanted, max(replicas(current), wanted + surge - oldReplicas)))
+        setReplicas(
+            current, oldReplicas == 0 ? wanted : min(wanted, max(replicas(current), wanted + surge - oldReplicas)))
         var excess = sets.map(ready).reduce(0, +) - (wanted - wanted / 4)
         for set in old where replicas(set) > 0 && excess > 0 {
             let removed = min(excess, replicas(set))
@@ -143,9 +148,11 @@ extension ClusterState {
         update(.statefulSets, key) { set in
             let revision = JSONValue.string(key.name + "-1")
             set["status"] = [
-                "replicas": .integer(owned.count), "readyReplicas": .integer(ready), "availableReplicas": .integer(ready),
+                "replicas": .integer(owned.count), "readyReplicas": .integer(ready),
+                "availableReplicas": .integer(ready),
                 "currentReplicas": .integer(owned.count), "updatedReplicas": .integer(owned.count),
-                "observedGeneration": set["metadata"]["generation"], "currentRevision": revision, "updateRevision": revision,
+                "observedGeneration": set["metadata"]["generation"], "currentRevision": revision,
+                "updateRevision": revision,
                 "collisionCount": 0,
             ]
         }
@@ -157,7 +164,9 @@ extension ClusterState {
         let template = PodFacts(key: key, pod: set["spec"]["template"])
         let suitable = nodes.values.filter { node in
             template.nodeSelector.allSatisfy { node.labels[$0.key] == $0.value }
-                && node.taints.allSatisfy { $0.effect == "PreferNoSchedule" || $0.isTolerated(by: template.tolerations) }
+                && node.taints.allSatisfy {
+                    $0.effect == "PreferNoSchedule" || $0.isTolerated(by: template.tolerations)
+                }
         }
         let served = Set(owned.compactMap(\.node))
         for node in suitable.map(\.name).sorted() where !served.contains(node) {
@@ -185,7 +194,8 @@ extension ClusterState {
     func startDelay() -> Double { random.double(in: plan.podStartSeconds) }
 
     private func createClaim(_ template: JSONValue, pod: ObjectKey, set: JSONValue) {
-        let claim = ObjectKey(namespace: pod.namespace, name: (template["metadata"]["name"].string ?? "data") + "-" + pod.name)
+        let claim = ObjectKey(
+            namespace: pod.namespace, name: (template["metadata"]["name"].string ?? "data") + "-" + pod.name)
         guard object(.claims, claim) == nil else { return }
         create(.claims, Templates.claim(template, key: claim, labels: set["spec"]["selector"]["matchLabels"]))
     }

@@ -1,9 +1,8 @@
 import Foundation
 
-/// A budget with the pods it selects and the evictions that were allowed but are not visible yet.
+/// A budget with the evictions that were allowed but are not visible yet.
 struct BudgetState {
     var budget: DisruptionBudget
-    var pods: Set<ObjectKey> = []
     var disrupted: [String: Date] = [:]
 }
 
@@ -13,43 +12,35 @@ extension ClusterState {
     static let disruptedPodTimeout: TimeInterval = 120
 
     func indexBudget(_ key: ObjectKey, _ value: JSONValue?) {
-        guard let value else {
-            budgets[key] = nil
-            return
-        }
-        var state = BudgetState(budget: DisruptionBudget(spec: value["spec"]))
-        if let selector = state.budget.selector {
-            state.pods = (podsByNamespace[key.namespace] ?? []).filter { selector.matches(pods[$0]?.labels ?? [:]) }
-        }
-        budgets[key] = state
-        budgetsToUpdate.insert(key)
+        let budget = value.map { DisruptionBudget(spec: $0["spec"]) }
+        budgets[key] = budget.map { BudgetState(budget: $0) }
+        budgetIndex.set(key, selector: budget?.selector, pods: labelledPods(of: key.namespace))
+        if budget != nil { budgetsToUpdate.insert(key) }
+    }
+
+    func labelledPods(of namespace: String) -> [(key: ObjectKey, labels: [String: String])] {
+        (podsByNamespace[namespace] ?? []).compactMap { key in pods[key].map { (key, $0.labels) } }
     }
 
     func indexPodInBudgets(_ pod: ObjectKey, old: PodFacts?, new: PodFacts?) {
-        for key in budgetKeys(in: pod.namespace) {
-            guard let selector = budgets[key]?.budget.selector else { continue }
-            let isSelected = new.map { selector.matches($0.labels) } ?? false
-            let wasSelected = budgets[key]?.pods.contains(pod) == true
-            guard isSelected || wasSelected else { continue }
-            if isSelected { budgets[key]?.pods.insert(pod) } else { budgets[key]?.pods.remove(pod) }
-            if new == nil || new?.isTerminating == true { budgets[key]?.disrupted[pod.name] = nil }
-            let changed = old?.isReady != new?.isReady || old?.isTerminating != new?.isTerminating
-            if changed || isSelected != wasSelected { budgetsToUpdate.insert(key) }
-        }
+        let isRelabelled = old?.labels != new?.labels
+        guard isRelabelled || old?.isReady != new?.isReady || old?.isTerminating != new?.isTerminating else { return }
+        let touched =
+            isRelabelled ? budgetIndex.podChanged(pod, labels: new?.labels) : budgetIndex.objects(selecting: pod)
+        if new == nil || new?.isTerminating == true { for key in touched { budgets[key]?.disrupted[pod.name] = nil } }
+        budgetsToUpdate.formUnion(touched)
     }
-
-    private func budgetKeys(in namespace: String) -> [ObjectKey] { budgets.keys.filter { $0.namespace == namespace } }
 
     /// The budgets that select the pod, with their status as of now.
     func budgetsSelecting(_ pod: ObjectKey) -> [(key: ObjectKey, budget: DisruptionBudget, status: DisruptionStatus)] {
-        budgets.filter { $0.key.namespace == pod.namespace && $0.value.pods.contains(pod) }
-            .sorted { $0.key < $1.key }
-            .map { ($0.key, $0.value.budget, disruptionStatus($0.value)) }
+        budgetIndex.objects(selecting: pod).sorted().compactMap { key in
+            budgets[key].map { (key, $0.budget, disruptionStatus(key, $0)) }
+        }
     }
 
-    func disruptionStatus(_ state: BudgetState) -> DisruptionStatus {
+    func disruptionStatus(_ key: ObjectKey, _ state: BudgetState) -> DisruptionStatus {
         let limit = now.addingTimeInterval(-Self.disruptedPodTimeout)
-        let members = state.pods.compactMap { pods[$0] }
+        let members = budgetIndex.pods(selectedBy: key).compactMap { pods[$0] }
         let healthy = members.count {
             $0.isReady && !$0.isTerminating && (state.disrupted[$0.key.name].map { $0 < limit } ?? true)
         }
@@ -81,7 +72,7 @@ extension ClusterState {
     func updateBudgetStatuses() {
         while let key = budgetsToUpdate.popFirst() {
             guard let state = budgets[key] else { continue }
-            let status = disruptionStatus(state)
+            let status = disruptionStatus(key, state)
             let time = timestamp
             update(.budgets, key) { object in
                 let allowed = status.disruptionsAllowed > 0
@@ -118,12 +109,16 @@ extension ClusterState {
                 NodeRecord.Removal(pod: pod.key, at: now, actor: actor, verb: verb))
         }
         guard pod.isReady else { return }
-        if let deadline = record?.deadline, now >= deadline.addingTimeInterval(-TimeInterval(pod.graceSeconds)) { return }
-        for key in budgetKeys(in: pod.key.namespace) {
+        if let deadline = record?.deadline, now >= deadline.addingTimeInterval(-TimeInterval(pod.graceSeconds)) {
+            return
+        }
+        for key in budgets.keys where key.namespace == pod.key.namespace {
             guard let budget = budgets[key]?.budget, let selector = budget.selector, selector.matches(pod.labels) else {
                 continue
             }
-            let members = (podsByNamespace[key.namespace] ?? []).compactMap { pods[$0] }.filter { selector.matches($0.labels) }
+            let members = (podsByNamespace[key.namespace] ?? []).compactMap { pods[$0] }.filter {
+                selector.matches($0.labels)
+            }
             let healthyAfter = members.count { $0.isReady && !$0.isTerminating } - 1
             let desired = DisruptionArithmetic.status(
                 budget, podCount: members.count, healthy: healthyAfter, scale: wantedReplicas(of: members)

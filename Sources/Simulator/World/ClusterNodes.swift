@@ -8,15 +8,23 @@ extension ClusterState {
         let node = nodeName ?? newNodeName()
         let owner = NodeOwner(tags: instance.tags)
         record(instance, node: node, owner: owner.rawValue)
-        create(.nodes, Templates.node(name: node, instance: instance, owner: owner, plan: plan, isReady: isReady, time: timestamp))
+        create(
+            .nodes,
+            Templates.node(name: node, instance: instance, owner: owner, plan: plan, isReady: isReady, time: timestamp))
         let facts = ObjectKey(namespace: "", name: node)
-        create(.csiNodes, Templates.csiNode(name: node, uid: object(.nodes, facts)?.value["metadata"]["uid"] ?? .null, instance: instance))
+        create(
+            .csiNodes,
+            Templates.csiNode(
+                name: node, uid: object(.nodes, facts)?.value["metadata"]["uid"] ?? .null, instance: instance))
         create(.leases, Templates.lease(node: node, time: .string(Timestamp.microseconds(now))))
-        if !isReady { timeline.schedule(after: random.double(in: 0.5...1.5), .nodeBecomesReady(cluster: name, node: node)) }
+        if !isReady {
+            timeline.schedule(after: random.double(in: 0.5...1.5), .nodeBecomesReady(cluster: name, node: node))
+        }
         for pod in Templates.mirrorPods(node: node) {
             let stored = create(.pods, pod)
             let key = ObjectKey(namespace: "kube-system", name: stored.value["metadata"]["name"].string ?? "")
-            timeline.schedule(after: 0.1, .podStarts(cluster: name, key: key, uid: stored.value["metadata"]["uid"].string ?? ""))
+            timeline.schedule(
+                after: 0.1, .podStarts(cluster: name, key: key, uid: stored.value["metadata"]["uid"].string ?? ""))
         }
         return node
     }
@@ -61,7 +69,8 @@ extension ClusterState {
         records[id]?.terminatedAt = now
         records[id]?.terminatedBy = actor
         timeline.schedule(after: random.double(in: 1...3), .nodeStopsReporting(cluster: name, node: node, uid: uid))
-        timeline.schedule(after: random.double(in: plan.nodeRemovalSeconds), .nodeIsRemoved(cluster: name, node: node, uid: uid))
+        timeline.schedule(
+            after: random.double(in: plan.nodeRemovalSeconds), .nodeIsRemoved(cluster: name, node: node, uid: uid))
     }
 
     private func isNode(_ node: String, uid: String) -> Bool {

@@ -11,7 +11,9 @@ extension ClusterState {
         let namespaces = Set(waiting.map(\.key.namespace))
         var placed: [String: [PodFacts]] = [:]
         for namespace in namespaces {
-            placed[namespace] = (podsByNamespace[namespace] ?? []).compactMap { pods[$0] }.filter { $0.node != nil && !$0.isDone }
+            placed[namespace] = (podsByNamespace[namespace] ?? []).compactMap { pods[$0] }.filter {
+                $0.node != nil && !$0.isDone
+            }
         }
         let antiAffine = pods.values.filter { !$0.antiAffinity.isEmpty && $0.node != nil && !$0.isDone }
         var ports: [String: Set<String>] = [:]
@@ -19,7 +21,8 @@ extension ClusterState {
             if let node = pod.node { ports[node, default: []].formUnion(pod.hostPorts) }
         }
         var placement = Placement(
-            nodes: nodes.values.sorted { $0.name < $1.name }, requested: requested, placed: placed, antiAffine: antiAffine,
+            nodes: nodes.values.sorted { $0.name < $1.name }, requested: requested, placed: placed,
+            antiAffine: antiAffine,
             hostPorts: ports)
         for pod in waiting {
             switch placement.choose(for: pod, volumeZones: volumeZones(of: pod)) {
@@ -54,7 +57,9 @@ extension ClusterState {
 
     private func bind(_ pod: PodFacts, to node: String) {
         let time = timestamp
-        for claim in pod.claims { provisionVolume(for: ObjectKey(namespace: pod.key.namespace, name: claim), zone: nodes[node]?.zone ?? "") }
+        for claim in pod.claims {
+            provisionVolume(for: ObjectKey(namespace: pod.key.namespace, name: claim), zone: nodes[node]?.zone ?? "")
+        }
         update(.pods, pod.key) { object in
             object["spec"]["nodeName"] = .string(node)
             object["status"]["conditions"] = [["type": "PodScheduled", "status": "True", "lastTransitionTime": time]]
@@ -64,7 +69,8 @@ extension ClusterState {
 
     private func provisionVolume(for claim: ObjectKey, zone: String) {
         guard let stored = object(.claims, claim), stored.value["spec"]["volumeName"].isNull else { return }
-        let volume = Templates.volume(claim: stored.value, zone: zone, id: "vol-" + String(random.next() | 1 << 63, radix: 16) + "a")
+        let volume = Templates.volume(
+            claim: stored.value, zone: zone, id: "vol-" + String(random.next() | 1 << 63, radix: 16) + "a")
         let created = create(.volumes, volume)
         update(.claims, claim) { object in
             object["spec"]["volumeName"] = created.value["metadata"]["name"]
@@ -90,15 +96,19 @@ extension ClusterState {
     }
 
     func startPod(_ key: ObjectKey, uid: String) {
-        guard let pod = pods[key], pod.uid == uid, !pod.isTerminating, let node = pod.node, nodes[node]?.isReady == true else {
+        guard let pod = pods[key], pod.uid == uid, !pod.isTerminating, let node = pod.node, nodes[node]?.isReady == true
+        else {
             retryStart(key, uid: uid)
             return
         }
         let time = timestamp
         let address = "10.\(random.next() % 64 + 64).\(random.next() % 256).\(random.next() % 254 + 1)"
-        let nodeAddress = object(.nodes, ObjectKey(namespace: "", name: node))?.value["status"]["addresses"].array.first?["address"]
+        let nodeAddress = object(.nodes, ObjectKey(namespace: "", name: node))?.value["status"]["addresses"].array
+            .first?["address"]
         var salt = random
-        update(.pods, key) { Templates.start(&$0, time: time, podIP: address, hostIP: nodeAddress ?? .null, random: &salt) }
+        update(.pods, key) {
+            Templates.start(&$0, time: time, podIP: address, hostIP: nodeAddress ?? .null, random: &salt)
+        }
         random = salt
     }
 

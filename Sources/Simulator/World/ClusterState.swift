@@ -17,13 +17,15 @@ final class ClusterState {
     private(set) var nodes: [String: NodeFacts] = [:]
     private(set) var requested: [String: ResourceAmounts] = [:]
     var budgets: [ObjectKey: BudgetState] = [:]
+    var budgetIndex = SelectorIndex()
+    private(set) var serviceIndex = SelectorIndex()
 
     // Work of the controllers.
     var unscheduled: Set<ObjectKey> = []
     var schedulingIsDue = false
     var ownersToReconcile: Set<OwnerReference> = []
     var budgetsToUpdate: Set<ObjectKey> = []
-    var servicesToUpdate: Set<String> = []
+    var servicesToUpdate: Set<ObjectKey> = []
 
     /// Replica sets of each deployment.
     var replicaSetsByDeployment: [ObjectKey: Set<ObjectKey>] = [:]
@@ -58,7 +60,7 @@ final class ClusterState {
         version += 1
         var value = value
         value["metadata"]["resourceVersion"] = .string(String(version))
-        let stored = StoredObject(value: value, bytes: value.bytes, version: version)
+        let stored = StoredObject(value: value, version: version)
         let previous = tables[kind.id]?.objects[key]?.value
         tables[kind.id]?.put(key, stored)
         index(kind, key, previous: previous, value: value)
@@ -99,7 +101,7 @@ final class ClusterState {
         version += 1
         var last = stored.value
         last["metadata"]["resourceVersion"] = .string(String(version))
-        tables[kind.id]?.remove(key, last: StoredObject(value: last, bytes: last.bytes, version: version))
+        tables[kind.id]?.remove(key, last: StoredObject(value: last, version: version))
         index(kind, key, previous: stored.value, value: nil)
     }
 
@@ -122,7 +124,13 @@ final class ClusterState {
                 ownersToReconcile.insert(OwnerReference(kind: kind.kind, namespace: key.namespace, name: key.name))
             }
         case "services":
-            if previous?["spec"] != value?["spec"] { servicesToUpdate.insert(key.namespace) }
+            if previous?["spec"] != value?["spec"] {
+                let labels = value?["spec"]["selector"].strings ?? [:]
+                serviceIndex.set(
+                    key, selector: labels.isEmpty ? nil : LabelSelector(["matchLabels": JSONValue(strings: labels)]),
+                    pods: labelledPods(of: key.namespace))
+                servicesToUpdate.insert(key)
+            }
         default: break
         }
     }
@@ -134,7 +142,8 @@ final class ClusterState {
     }
 
     private func indexReplicaSet(_ key: ObjectKey, _ value: JSONValue?, isGone: Bool) {
-        guard let owner = value?["metadata"]["ownerReferences"].array.first(where: { $0["kind"] == "Deployment" }) else {
+        guard let owner = value?["metadata"]["ownerReferences"].array.first(where: { $0["kind"] == "Deployment" })
+        else {
             return
         }
         let deployment = ObjectKey(namespace: key.namespace, name: owner["name"].string ?? "")
@@ -159,7 +168,11 @@ final class ClusterState {
             if let node = old?.node { podsByNode[node]?.remove(key) }
             if let node = new?.node { podsByNode[node, default: []].insert(key) }
         }
-        if new == nil { podsByNamespace[key.namespace]?.remove(key) } else { podsByNamespace[key.namespace, default: []].insert(key) }
+        if new == nil {
+            podsByNamespace[key.namespace]?.remove(key)
+        } else {
+            podsByNamespace[key.namespace, default: []].insert(key)
+        }
         if old?.owner?.uid != new?.owner?.uid {
             if let uid = old?.owner?.uid { podsByOwner[uid]?.remove(key) }
             if let uid = new?.owner?.uid { podsByOwner[uid, default: []].insert(key) }
@@ -174,7 +187,11 @@ final class ClusterState {
         if let owner = (new ?? old)?.owner {
             ownersToReconcile.insert(OwnerReference(kind: owner.kind, namespace: key.namespace, name: owner.name))
         }
-        if old?.isReady != new?.isReady || old?.isTerminating != new?.isTerminating { servicesToUpdate.insert(key.namespace) }
+        if old?.labels != new?.labels {
+            servicesToUpdate.formUnion(serviceIndex.podChanged(key, labels: new?.labels))
+        } else if old?.isReady != new?.isReady || old?.isTerminating != new?.isTerminating {
+            servicesToUpdate.formUnion(serviceIndex.objects(selecting: key))
+        }
         indexPodInBudgets(key, old: old, new: new)
         for node in Set([old?.node, new?.node].compactMap { $0 }) { observeDrain(node) }
     }

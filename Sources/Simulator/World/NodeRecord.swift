@@ -52,7 +52,8 @@ struct NodeRecord: Sendable {
             "instanceType": .string(instanceType), "zone": .string(zone), "capacityType": isSpot ? "spot" : "on-demand",
             "owner": .string(owner), "clientToken": text(clientToken), "joinedAt": time(joinedAt),
             "cordonedAt": time(cordonedAt), "cordonedBy": text(cordonedBy), "uncordonedAt": time(uncordonedAt),
-            "drainedAt": time(drainedAt), "interruptedAt": time(interruptedAt), "interruptionKind": text(interruptionKind),
+            "drainedAt": time(drainedAt), "interruptedAt": time(interruptedAt),
+            "interruptionKind": text(interruptionKind),
             "deadline": time(deadline), "terminatedAt": time(terminatedAt), "terminatedBy": text(terminatedBy),
             "removedAt": time(removedAt), "podsAtInterruption": .integer(podsAtInterruption),
             "podsEvicted": .integer(removals.count { $0.verb == "evict" }),
@@ -60,14 +61,16 @@ struct NodeRecord: Sendable {
             "removals": .array(
                 removals.map {
                     [
-                        "pod": .string("\($0.pod.namespace)/\($0.pod.name)"), "at": time($0.at), "actor": .string($0.actor),
+                        "pod": .string("\($0.pod.namespace)/\($0.pod.name)"), "at": time($0.at),
+                        "actor": .string($0.actor),
                         "verb": .string($0.verb),
                     ]
                 }),
             "abruptPodDeaths": .array(
                 abruptDeaths.map {
                     [
-                        "pod": .string("\($0.pod.namespace)/\($0.pod.name)"), "at": time($0.at), "cause": .string($0.cause),
+                        "pod": .string("\($0.pod.namespace)/\($0.pod.name)"), "at": time($0.at),
+                        "cause": .string($0.cause),
                         "wasTerminating": .bool($0.wasTerminating),
                     ]
                 }),

@@ -1,12 +1,14 @@
 /// The JSON of nodes and of what comes with them.
 extension Templates {
     static func node(
-        name: String, instance: LaunchedInstance, owner: NodeOwner, plan: SimulatedCluster, isReady: Bool, time: JSONValue
+        name: String, instance: LaunchedInstance, owner: NodeOwner, plan: SimulatedCluster, isReady: Bool,
+        time: JSONValue
     ) -> JSONValue {
         let type = InstanceCatalogue.type(named: instance.type)
         let capacity: JSONValue = [
             "cpu": .string(String(type.vcpus)), "memory": .string("\(type.visibleMemoryMiB * 1024)Ki"),
-            "pods": .string(String(type.podsMax)), "ephemeral-storage": "83873772Ki", "hugepages-1Gi": "0", "hugepages-2Mi": "0",
+            "pods": .string(String(type.podsMax)), "ephemeral-storage": "83873772Ki", "hugepages-1Gi": "0",
+            "hugepages-2Mi": "0",
         ]
         let allocatable: JSONValue = [
             "cpu": .string("\(type.allocatableMilliCPU)m"), "memory": .string("\(type.allocatableMemoryMiB * 1024)Ki"),
@@ -20,19 +22,24 @@ extension Templates {
         return [
             "metadata": [
                 "name": .string(name), "labels": nodeLabels(name, instance, type, owner, plan),
-                "annotations": ["node.alpha.kubernetes.io/ttl": "0", "volumes.kubernetes.io/controller-managed-attach-detach": "true"],
+                "annotations": [
+                    "node.alpha.kubernetes.io/ttl": "0",
+                    "volumes.kubernetes.io/controller-managed-attach-detach": "true",
+                ],
             ],
             "spec": spec,
             "status": [
                 "capacity": capacity, "allocatable": allocatable,
                 "addresses": [
-                    ["type": "InternalIP", "address": .string(address)], ["type": "InternalDNS", "address": .string(name)],
+                    ["type": "InternalIP", "address": .string(address)],
+                    ["type": "InternalDNS", "address": .string(name)],
                     ["type": "Hostname", "address": .string(name)],
                 ],
                 "conditions": nodeConditions(isReady: isReady, time: time),
                 "daemonEndpoints": ["kubeletEndpoint": ["Port": 10250]],
                 "nodeInfo": [
-                    "architecture": .string(type.architecture), "operatingSystem": "linux", "kubeletVersion": "v1.35.0-eks-1a2b3c4",
+                    "architecture": .string(type.architecture), "operatingSystem": "linux",
+                    "kubeletVersion": "v1.35.0-eks-1a2b3c4",
                     "kubeProxyVersion": "v1.35.0-eks-1a2b3c4", "containerRuntimeVersion": "containerd://2.1.4",
                     "kernelVersion": "6.12.46-66.121.amzn2023.x86_64", "osImage": "Amazon Linux 2023.9.20250929",
                     "machineID": .string("ec2" + instance.id.dropFirst(2)),
@@ -69,7 +76,9 @@ extension Templates {
         }
         // The cluster autoscaler's convention for labels that user data would set.
         let marker = "k8s.io/cluster-autoscaler/node-template/label/"
-        for (tag, value) in instance.tags where tag.hasPrefix(marker) { labels[String(tag.dropFirst(marker.count))] = value }
+        for (tag, value) in instance.tags where tag.hasPrefix(marker) {
+            labels[String(tag.dropFirst(marker.count))] = value
+        }
         return JSONValue(strings: labels)
     }
 
@@ -83,19 +92,23 @@ extension Templates {
                 "effect": .string(String(parts[1])),
             ]
         }
-        if !isReady { taints.append(["key": "node.kubernetes.io/not-ready", "effect": "NoSchedule", "timeAdded": time]) }
+        if !isReady {
+            taints.append(["key": "node.kubernetes.io/not-ready", "effect": "NoSchedule", "timeAdded": time])
+        }
         return taints
     }
 
     static func nodeConditions(isReady: Bool, time: JSONValue) -> JSONValue {
         func condition(_ type: String, _ status: String, _ reason: String, _ message: String) -> JSONValue {
             [
-                "type": .string(type), "status": .string(status), "reason": .string(reason), "message": .string(message),
+                "type": .string(type), "status": .string(status), "reason": .string(reason),
+                "message": .string(message),
                 "lastHeartbeatTime": time, "lastTransitionTime": time,
             ]
         }
         return [
-            condition("MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
+            condition(
+                "MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
             condition("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
             condition("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
             isReady
@@ -132,13 +145,17 @@ extension Templates {
     static func mirrorPods(node: String) -> [JSONValue] {
         var pod: JSONValue = [
             "metadata": [
-                "name": .string("node-proxy-" + node), "namespace": "kube-system", "labels": ["component": "node-proxy"],
+                "name": .string("node-proxy-" + node), "namespace": "kube-system",
+                "labels": ["component": "node-proxy"],
                 "annotations": [
                     "kubernetes.io/config.mirror": "2f4c1d7e5b", "kubernetes.io/config.source": "file",
                     "kubernetes.io/config.hash": "2f4c1d7e5b",
                 ],
                 "ownerReferences": [
-                    ["apiVersion": "v1", "kind": "Node", "name": .string(node), "uid": .string(node), "controller": true]
+                    [
+                        "apiVersion": "v1", "kind": "Node", "name": .string(node), "uid": .string(node),
+                        "controller": true,
+                    ]
                 ],
             ],
             "spec": [

@@ -45,8 +45,11 @@ enum Templates {
         ]
         for (key, value) in defaults where spec[key].isNull { spec[key] = value }
         let tolerations = spec["tolerations"].array
-        let automatic: [JSONValue] = ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"].compactMap { key in
-            if tolerations.contains(where: { $0["key"].string == key || ($0["operator"] == "Exists" && $0["key"].isNull) }) {
+        let automatic: [JSONValue] = ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"].compactMap {
+            key in
+            if tolerations.contains(where: {
+                $0["key"].string == key || ($0["operator"] == "Exists" && $0["key"].isNull)
+            }) {
                 return nil
             }
             return ["key": .string(key), "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300]
@@ -80,10 +83,14 @@ enum Templates {
     }
 
     /// The kubelet's status of a pod that runs.
-    static func start(_ pod: inout JSONValue, time: JSONValue, podIP: String, hostIP: JSONValue, random: inout SeededRandom) {
+    static func start(
+        _ pod: inout JSONValue, time: JSONValue, podIP: String, hostIP: JSONValue, random: inout SeededRandom
+    ) {
         let isHostNetwork = pod["spec"]["hostNetwork"].bool == true
         let address: JSONValue = isHostNetwork ? hostIP : .string(podIP)
-        func condition(_ type: String) -> JSONValue { ["type": .string(type), "status": "True", "lastTransitionTime": time] }
+        func condition(_ type: String) -> JSONValue {
+            ["type": .string(type), "status": "True", "lastTransitionTime": time]
+        }
         pod["status"]["phase"] = "Running"
         pod["status"]["conditions"] = .array(
             ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"].map(condition))
@@ -96,7 +103,8 @@ enum Templates {
             pod["spec"]["containers"].array.map { container in
                 let digest = String(random.next(), radix: 16) + String(random.next(), radix: 16)
                 return [
-                    "name": container["name"], "image": container["image"], "ready": true, "started": true, "restartCount": 0,
+                    "name": container["name"], "image": container["image"], "ready": true, "started": true,
+                    "restartCount": 0,
                     "imageID": .string((container["image"].string ?? "") + "@sha256:" + digest),
                     "containerID": .string("containerd://" + digest), "state": ["running": ["startedAt": time]],
                     "lastState": .object([:]),
@@ -114,7 +122,8 @@ enum Templates {
                 "name": .string((deployment["metadata"]["name"].string ?? "") + "-" + hash),
                 "namespace": deployment["metadata"]["namespace"], "labels": template["metadata"]["labels"],
                 "annotations": [
-                    "deployment.kubernetes.io/desired-replicas": .string(String(deployment["spec"]["replicas"].int ?? 1)),
+                    "deployment.kubernetes.io/desired-replicas": .string(
+                        String(deployment["spec"]["replicas"].int ?? 1)),
                     "deployment.kubernetes.io/revision": "1",
                 ],
                 "ownerReferences": [controller(deployment, kind: "Deployment")],

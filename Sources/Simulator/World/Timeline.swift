@@ -23,7 +23,9 @@ final class Timeline {
 
     func advance(_ seconds: TimeInterval) { offset += seconds }
 
-    func schedule(after seconds: TimeInterval, _ event: TimerEvent) { schedule(at: now.addingTimeInterval(seconds), event) }
+    func schedule(after seconds: TimeInterval, _ event: TimerEvent) {
+        schedule(at: now.addingTimeInterval(seconds), event)
+    }
 
     func schedule(at due: Date, _ event: TimerEvent) {
         order += 1

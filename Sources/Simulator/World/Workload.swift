@@ -6,7 +6,8 @@ enum Workload {
                 [
                     "name": "main", "image": .string(image),
                     "resources": [
-                        "requests": ["cpu": .string(cpu), "memory": .string(memory)], "limits": ["memory": .string(memory)],
+                        "requests": ["cpu": .string(cpu), "memory": .string(memory)],
+                        "limits": ["memory": .string(memory)],
                     ],
                     "ports": [["name": "http", "containerPort": 8080, "protocol": "TCP"]],
                 ]
@@ -84,8 +85,10 @@ enum Workload {
             "metadata": metadata(name, namespace),
             "spec": [
                 "type": "ClusterIP", "clusterIP": .string("172.20.\(number / 250).\(number % 250 + 2)"),
-                "clusterIPs": [.string("172.20.\(number / 250).\(number % 250 + 2)")], "selector": ["app": .string(name)],
-                "ports": [["name": "http", "port": 80, "targetPort": 8080, "protocol": "TCP"]], "sessionAffinity": "None",
+                "clusterIPs": [.string("172.20.\(number / 250).\(number % 250 + 2)")],
+                "selector": ["app": .string(name)],
+                "ports": [["name": "http", "port": 80, "targetPort": 8080, "protocol": "TCP"]],
+                "sessionAffinity": "None",
                 "ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack", "internalTrafficPolicy": "Cluster",
             ],
             "status": ["loadBalancer": .object([:])],
@@ -94,13 +97,15 @@ enum Workload {
 
     static func autoscaler(name: String, namespace: String, replicas: Int) -> JSONValue {
         let metric: JSONValue = [
-            "type": "Resource", "resource": ["name": "cpu", "target": ["type": "Utilization", "averageUtilization": 70]],
+            "type": "Resource",
+            "resource": ["name": "cpu", "target": ["type": "Utilization", "averageUtilization": 70]],
         ]
         return [
             "metadata": metadata(name, namespace),
             "spec": [
                 "scaleTargetRef": ["apiVersion": "apps/v1", "kind": "Deployment", "name": .string(name)],
-                "minReplicas": .integer(max(1, replicas / 2)), "maxReplicas": .integer(replicas * 2), "metrics": [metric],
+                "minReplicas": .integer(max(1, replicas / 2)), "maxReplicas": .integer(replicas * 2),
+                "metrics": [metric],
             ],
             "status": [
                 "currentReplicas": .integer(replicas), "desiredReplicas": .integer(replicas), "conditions": .array([]),

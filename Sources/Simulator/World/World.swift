@@ -26,6 +26,12 @@ actor World {
     }
 
     var now: Date { timeline.now }
+
+    func newEventID() -> String { random.uuid() }
+
+    /// For a reset: what was scheduled for the old clusters finds nothing.
+    func forgetClusters() { clusters = [:] }
+
     var offsetSeconds: Double { timeline.offset }
 
     /// Builds a cluster on instances that exist already.
@@ -37,7 +43,9 @@ actor World {
         cluster.startEverything()
     }
 
-    func answer(_ request: KubernetesRequest, cluster: String) -> KubernetesReply? { clusters[cluster]?.answer(request) }
+    func answer(_ request: KubernetesRequest, cluster: String) -> KubernetesReply? {
+        clusters[cluster]?.answer(request)
+    }
 
     func endWatch(cluster: String, id: Int, table: String) { clusters[cluster]?.endWatch(id: id, table: table) }
 
@@ -47,8 +55,10 @@ actor World {
         while let event = timeline.popDue() { carryOut(event) }
         for cluster in clusters.values {
             cluster.reconcile()
-            cluster.schedulePods()
-            cluster.reconcile()
+            if ticks % 5 == 0 {
+                cluster.schedulePods()
+                cluster.reconcile()
+            }
             if ticks % 25 == 0 { cluster.updateEndpoints() }
             if ticks % 250 == 0 { cluster.tendWatches() }
         }
@@ -64,7 +74,8 @@ actor World {
         case .interruptionDeadline(let cluster, let id):
             guard let state = clusters[cluster], state.records[id]?.terminatedAt == nil else { return }
             state.instanceIsGone(id, actor: "spot-interruption", isByClient: false)
-            endings.yield(EndedInstance(cluster: cluster, account: state.plan.account, region: state.plan.region, id: id))
+            endings.yield(
+                EndedInstance(cluster: cluster, account: state.plan.account, region: state.plan.region, id: id))
         case .nodeStopsReporting(let cluster, let node, let uid): clusters[cluster]?.stopReporting(node, uid: uid)
         case .nodeIsRemoved(let cluster, let node, let uid): clusters[cluster]?.removeNode(node, uid: uid)
         case .podsAreCollected(let cluster, let node): clusters[cluster]?.collectPods(of: node)
@@ -80,8 +91,11 @@ actor World {
 
     /// A launch: the node joins after its delay.
     func instanceWasLaunched(_ instance: LaunchedInstance) {
-        guard let cluster = clusterName(tags: instance.tags), clusters[cluster]?.records[instance.id] == nil else { return }
-        timeline.schedule(after: random.double(in: configuration.nodeJoinSeconds), .nodeJoins(cluster: cluster, instance: instance))
+        guard let cluster = clusterName(tags: instance.tags), clusters[cluster]?.records[instance.id] == nil else {
+            return
+        }
+        timeline.schedule(
+            after: random.double(in: configuration.nodeJoinSeconds), .nodeJoins(cluster: cluster, instance: instance))
     }
 
     func instanceWasTerminated(_ id: String, actor: String) {
@@ -116,7 +130,9 @@ actor World {
     /// Picks instances: the named one, or `count` living nodes that were not interrupted yet, spot before on-demand.
     func targets(cluster: String, node: String?, instanceID: String?, count: Int) -> [Target] {
         guard let state = clusters[cluster] else { return [] }
-        let living = state.recordOrder.compactMap { state.records[$0] }.filter { $0.terminatedAt == nil && $0.removedAt == nil }
+        let living = state.recordOrder.compactMap { state.records[$0] }.filter {
+            $0.terminatedAt == nil && $0.removedAt == nil
+        }
         let chosen: [NodeRecord]
         if node != nil || instanceID != nil {
             chosen = living.filter { $0.node == node || $0.instanceID == instanceID }
@@ -135,14 +151,17 @@ actor World {
     func interrupt(_ target: Target, kind: String, deadline: Date?) {
         clusters[target.cluster]?.noteInterruption(target.instanceID, kind: kind, deadline: deadline)
         if let deadline {
-            timeline.schedule(at: deadline, .interruptionDeadline(cluster: target.cluster, instanceID: target.instanceID))
+            timeline.schedule(
+                at: deadline, .interruptionDeadline(cluster: target.cluster, instanceID: target.instanceID))
         }
     }
 
     /// From now on nothing on the node stops by itself.
     /// - Returns: whether such a node is there.
     func killKubelet(cluster: String, node: String) -> Bool {
-        guard let state = clusters[cluster], let id = state.nodes[node]?.instanceID, state.records[id] != nil else { return false }
+        guard let state = clusters[cluster], let id = state.nodes[node]?.instanceID, state.records[id] != nil else {
+            return false
+        }
         state.records[id]?.kubeletIsDead = true
         return true
     }
@@ -164,73 +183,5 @@ actor World {
             "abruptPodDeaths": .integer(records.map(\.abruptDeaths.count).reduce(0, +)),
             "clusters": .array(chosen.map(\.summary)),
         ]
-    }
-}
-
-extension ClusterState {
-    var summary: JSONValue {
-        [
-            "name": .string(name), "account": .string(plan.account), "region": .string(plan.region),
-            "nodes": .integer(nodes.count), "nodesReady": .integer(nodes.values.count(where: \.isReady)),
-            "nodesCordoned": .integer(nodes.values.count(where: \.isUnschedulable)), "pods": .integer(pods.count),
-            "podsReady": .integer(pods.values.count(where: \.isReady)),
-            "podsPending": .integer(pods.values.count { $0.phase == "Pending" }),
-            "podsTerminating": .integer(pods.values.count(where: \.isTerminating)),
-        ]
-    }
-
-    /// The world starts settled: everything is placed and runs.
-    func startEverything() {
-        reconcile()
-        for _ in 0..<10 {
-            schedulePods()
-            for pod in pods.values where pod.node != nil && pod.phase == "Pending" { startPod(pod.key, uid: pod.uid) }
-            reconcile()
-            if ownersToReconcile.isEmpty, !schedulingIsDue { break }
-        }
-        updateEndpoints()
-    }
-
-    /// EndpointSlices of the services whose pods changed.
-    func updateEndpoints() {
-        let namespaces = servicesToUpdate
-        servicesToUpdate = []
-        for (key, service) in objects(.services) where namespaces.contains(key.namespace) {
-            let wanted = service.value["spec"]["selector"].strings
-            guard !wanted.isEmpty else { continue }
-            let members = (podsByNamespace[key.namespace] ?? []).sorted().compactMap { pods[$0] }.filter { pod in
-                pod.phase == "Running" && wanted.allSatisfy { pod.labels[$0.key] == $0.value }
-            }
-            let slice = ObjectKey(namespace: key.namespace, name: key.name + "-endpoints")
-            let endpoints = members.compactMap { pod -> JSONValue? in
-                guard let address = object(.pods, pod.key)?.value["status"]["podIP"] else { return nil }
-                return [
-                    "addresses": [address], "nodeName": pod.node.map { .string($0) } ?? .null,
-                    "zone": pod.node.flatMap { nodes[$0]?.zone }.map { .string($0) } ?? .null,
-                    "conditions": [
-                        "ready": .bool(pod.isReady && !pod.isTerminating), "serving": .bool(pod.isReady),
-                        "terminating": .bool(pod.isTerminating),
-                    ],
-                    "targetRef": [
-                        "kind": "Pod", "namespace": .string(pod.key.namespace), "name": .string(pod.key.name),
-                        "uid": .string(pod.uid),
-                    ],
-                ]
-            }
-            if object(.endpointSlices, slice) == nil {
-                create(
-                    .endpointSlices,
-                    [
-                        "metadata": [
-                            "name": .string(slice.name), "namespace": .string(slice.namespace),
-                            "labels": ["kubernetes.io/service-name": .string(key.name)],
-                        ],
-                        "addressType": "IPv4", "ports": [["name": "http", "port": 8080, "protocol": "TCP"]],
-                        "endpoints": .array(endpoints),
-                    ])
-            } else {
-                update(.endpointSlices, slice) { $0["endpoints"] = .array(endpoints) }
-            }
-        }
     }
 }

@@ -78,7 +78,8 @@ import Testing
         var configuration = try TestServers.database()
         configuration.statementTimeout = .milliseconds(300)
         let connection = try await PostgresConnection.connect(configuration)
-        try await connection.script("CREATE TEMP TABLE t (a int CONSTRAINT positive CHECK (a > 0) CONSTRAINT once UNIQUE)")
+        try await connection.script(
+            "CREATE TEMP TABLE t (a int CONSTRAINT positive CHECK (a > 0) CONSTRAINT once UNIQUE)")
         try await connection.script("INSERT INTO t VALUES (9)")
         let error = try await queueError { _ = try await connection.query(sql) }
         #expect(error.postgres?.sqlState == state)

@@ -74,7 +74,8 @@ import Testing
         arguments: [
             ("mysql://u:secret@h/d", "mysql"), ("postgresql://u:secret@h", "database"), ("postgresql://h/d", "user"),
             ("postgresql://u:secret@h/d?sslmode=full", "sslmode"), ("postgresql://u:secret@h/d?ssl=1", "'ssl'"),
-            ("postgresql://u:sec ret^@h:x/d", "not a URL"), ("postgresql://u:secret@h/d?connect_timeout=0", "connect_timeout"),
+            ("postgresql://u:sec ret^@h:x/d", "not a URL"),
+            ("postgresql://u:secret@h/d?connect_timeout=0", "connect_timeout"),
         ])
     func wrong(_ url: String, _ word: String) async throws {
         let error = try await queueError { _ = try PostgresConfiguration(url: url) }

@@ -61,7 +61,8 @@ import Testing
         #expect(error.code == .unavailable)
     }
 
-    @Test("a port where nobody listens is an error with host, port, database and user, and calls pause between attempts")
+    @Test(
+        "a port where nobody listens is an error with host, port, database and user")
     func nobodyListens() async throws {
         var configuration = try TestServers.database()
         configuration.port = 1

@@ -54,11 +54,14 @@ import Testing
         #expect(try await rows(connection).count == 50)
     }
 
-    @Test("the isolation that is asked for is in force", arguments: ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"])
+    @Test(
+        "the isolation that is asked for is in force", arguments: ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"])
     func isolation(_ name: String) async throws {
         let isolation = try #require(PostgresConnection.Isolation(rawValue: name))
         let connection = try await TestServers.connect()
-        let found = try await connection.transaction(isolation) { try $0.query("SHOW transaction_isolation")[0].string(0) }
+        let found = try await connection.transaction(isolation) {
+            try $0.query("SHOW transaction_isolation")[0].string(0)
+        }
         #expect(found == name.lowercased())
     }
 
@@ -95,7 +98,8 @@ import Testing
     private func prepared(temporary: Bool = true) async throws -> PostgresConnection {
         let connection = try await TestServers.connect()
         try await connection.script(
-            temporary ? "CREATE TEMP TABLE t (a int)" : "DROP TABLE IF EXISTS lost_inside; CREATE TABLE lost_inside (a int)")
+            temporary
+                ? "CREATE TEMP TABLE t (a int)" : "DROP TABLE IF EXISTS lost_inside; CREATE TABLE lost_inside (a int)")
         return connection
     }
 

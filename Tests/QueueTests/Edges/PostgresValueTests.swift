@@ -4,7 +4,9 @@ import Postgres
 import Testing
 
 @Suite("Postgres values") struct PostgresValueTests {
-    static let texts = ["", "plain", "it's \"quoted\" {a,b} \\ back", "żółć 🚀 日本", "NULL", " spaced ", "line\nbreak\ttab"]
+    static let texts = [
+        "", "plain", "it's \"quoted\" {a,b} \\ back", "żółć 🚀 日本", "NULL", " spaced ", "line\nbreak\ttab",
+    ]
 
     @Test("text comes back as it was sent", arguments: texts)
     func text(_ text: String) async throws {
@@ -26,7 +28,9 @@ import Testing
         #expect(try await one("SELECT $1", [.double(number)]).double(0) == number)
     }
 
-    @Test("instants come back to the microsecond", arguments: [0, -1.5, 951_827_696.789_012, 4_102_444_800, -62_135_596_800])
+    @Test(
+        "instants come back to the microsecond",
+        arguments: [0, -1.5, 951_827_696.789_012, 4_102_444_800, -62_135_596_800])
     func instants(_ seconds: Double) async throws {
         let date = Date(timeIntervalSince1970: seconds)
         let row = try await one("SELECT $1, $2::timestamptz[]", [.date(date), .dateArray([date, nil])])
@@ -34,7 +38,8 @@ import Testing
         #expect(row.text(1)?.hasSuffix(",NULL}") == true)
     }
 
-    @Test("an instant is read with whatever offset the session writes", arguments: ["+00", "+05:30", "-03:30", "+12:45"])
+    @Test(
+        "an instant is read with whatever offset the session writes", arguments: ["+00", "+05:30", "-03:30", "+12:45"])
     func offsets(_ offset: String) async throws {
         let connection = try await TestServers.connect()
         let sign = offset.hasPrefix("+") ? "-" : "+"  // POSIX zones count the other way round
@@ -71,7 +76,9 @@ import Testing
     @Test("a value of another form is an error that names column and value")
     func misfits() async throws {
         let row = try await one("SELECT 'seven' AS answer")
-        for read in [{ _ = try row.int(0) }, { _ = try row.uuid(0) }, { _ = try row.date(0) }, { _ = try row.bytes(0) }] {
+        for read in [
+            { _ = try row.int(0) }, { _ = try row.uuid(0) }, { _ = try row.date(0) }, { _ = try row.bytes(0) },
+        ] {
             let error = try await queueError { try read() }
             #expect(error.code == .invalid)
             #expect(error.message.contains("answer") && error.message.contains("seven"))
@@ -101,7 +108,8 @@ import Testing
     func manyIDs() async throws {
         let ids = (0..<10_000).map { _ in JobID() }
         let connection = try await TestServers.connect()
-        let rows = try await connection.query("SELECT id FROM unnest($1) WITH ORDINALITY AS t(id, n) ORDER BY n", [.uuidArray(ids)])
+        let rows = try await connection.query(
+            "SELECT id FROM unnest($1) WITH ORDINALITY AS t(id, n) ORDER BY n", [.uuidArray(ids)])
         #expect(try rows.map { try $0.uuid(0) } == ids)
         let row = try await connection.query("SELECT $1, $2", [.uuidArray(ids), .optionalUUIDArray([ids[0], nil])])[0]
         #expect(try row.uuidArray(0) == ids)

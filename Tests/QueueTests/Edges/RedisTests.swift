@@ -102,7 +102,9 @@ import Testing
         configuration.user = name
         configuration.password = "pw"
         let broker = RedisBroker(configuration, prefix: TestServers.freshPrefix())
-        async let failure = queueError { _ = try await broker.take(from: [Self.list], atMost: 1, timeout: .seconds(60)) }
+        async let failure = queueError {
+            _ = try await broker.take(from: [Self.list], atMost: 1, timeout: .seconds(60))
+        }
         try await eventually("the blocked client is found and cut") {
             let clients = try await other.send("CLIENT", "LIST").text ?? ""
             let words = clients.split(separator: "\n").map { $0.split(separator: " ") }
@@ -136,6 +138,20 @@ import Testing
             let error = try await queueError { try await broker.push([JobID()], to: Self.list) }
             #expect(error.code == .unavailable && error.message.contains("\(host):\(port)"))
         }
+    }
+
+    @Test("attempts to connect pause, longer each time, and a cancelled task does not wait for them")
+    func pauses() async throws {
+        let connection = RedisConnection(RedisConfiguration(port: 1))
+        let started = ContinuousClock.now
+        for _ in 0..<4 { _ = try await queueError { try await connection.send("PING") } }
+        let waited = ContinuousClock.now - started
+        #expect(waited >= .milliseconds(50 + 100 + 200))
+        let cancelled = Task {
+            withUnsafeCurrentTask { unsafe $0?.cancel() }
+            return try await queueError { try await connection.send("PING") }
+        }
+        #expect(try await cancelled.value.message.contains("no connection"))
     }
 
     @Test("entries that are no ids are dropped, and the wait goes on")
@@ -210,18 +226,21 @@ import Testing
 
     @Test("every part of a URL is taken")
     func url() throws {
-        let read = try RedisConfiguration(url: "rediss://us%40er:p%2Fw%3A%40@redis.example:6390/2?ca=/ca.pem&command_timeout=9")
+        let read = try RedisConfiguration(
+            url: "rediss://us%40er:p%2Fw%3A%40@redis.example:6390/2?ca=/ca.pem&command_timeout=9")
         #expect(read.user == "us@er" && read.password == "p/w:@" && read.host == "redis.example" && read.port == 6390)
         #expect(read.database == 2 && read.usesTLS && read.caFile == "/ca.pem" && read.commandTimeout == .seconds(9))
         let small = try RedisConfiguration(url: "redis://:pw@[::1]")
-        #expect(small.user == nil && small.password == "pw" && small.host == "::1" && small.port == 6379 && !small.usesTLS)
+        #expect(
+            small.user == nil && small.password == "pw" && small.host == "::1" && small.port == 6379 && !small.usesTLS)
     }
 
     @Test(
         "a wrong URL is refused with the part at fault, and never repeated",
         arguments: [
             ("http://:secret@h", "http"), ("redis://:secret@", "host"), ("redis://:secret@h/x", "'x'"),
-            ("redis://:secret@h/-1", "'-1'"), ("redis://:secret@h?ca=/x", "rediss"), ("redis://:secret@h?tls=1", "'tls'"),
+            ("redis://:secret@h/-1", "'-1'"), ("redis://:secret@h?ca=/x", "rediss"),
+            ("redis://:secret@h?tls=1", "'tls'"),
             ("redis://user@h", "password"), ("rediss://:secret@h?connect_timeout=x", "connect_timeout"),
         ])
     func wrongURL(_ url: String, _ word: String) async throws {
@@ -233,26 +252,7 @@ import Testing
 
 extension RedisConnection {
     @discardableResult
-    nonisolated func send(_ words: String...) async throws -> RedisReply { try await command(words.map { Array($0.utf8) }) }
-}
-
-/// A Redis of one test: no data on disk, ended by its id.
-final class PrivateRedis: Sendable {
-    let port: Int
-    private let process: Process
-
-    init(_ options: [String]) throws {
-        port = try SilentListener().port  // free a moment ago
-        let server = Process()
-        server.executableURL = URL(fileURLWithPath: "/usr/bin/redis-server")
-        server.arguments = ["--bind", "127.0.0.1", "--port", "\(port)", "--save", "", "--dir", NSTemporaryDirectory()] + options
-        server.standardOutput = FileHandle.nullDevice
-        try server.run()
-        process = server
-    }
-
-    deinit {
-        process.terminate()
-        process.waitUntilExit()
+    nonisolated func send(_ words: String...) async throws -> RedisReply {
+        try await command(words.map { Array($0.utf8) })
     }
 }

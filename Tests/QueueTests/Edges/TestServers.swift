@@ -19,23 +19,27 @@ enum TestServers {
         try await PostgresConnection.connect(database(), timeout: timeout, name: "pg-test")
     }
 
-    /// Makes an authority that signed nothing here, and gives its file.
+    /// The file of an authority that signed nothing here.
     static func foreignAuthority() throws -> String {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("co-ca-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        let certificate = folder.appendingPathComponent("ca.crt").path
-        let openssl = Process()
-        openssl.executableURL = URL(fileURLWithPath: "/usr/bin/openssl")
-        openssl.arguments = [
-            "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=another authority",
-            "-keyout", folder.appendingPathComponent("ca.key").path, "-out", certificate,
-        ]
-        openssl.standardError = FileHandle.nullDevice
-        try openssl.run()
-        openssl.waitUntilExit()
-        #expect(openssl.terminationStatus == 0)
-        return certificate
+        let file = FileManager.default.temporaryDirectory.appendingPathComponent("co-foreign-\(UUID().uuidString).crt")
+        try foreignCertificate.write(to: file, atomically: true, encoding: .utf8)
+        return file.path
     }
+
+    /// Self-signed for a hundred years; its key was thrown away.
+    private static let foreignCertificate = """
+        -----BEGIN CERTIFICATE-----
+        MIIBjzCCATWgAwIBAgIUP89dKX64nl+VgzpucXsP0yQ+dC0wCgYIKoZIzj0EAwIw
+        HDEaMBgGA1UEAwwRYW5vdGhlciBhdXRob3JpdHkwIBcNMjYxMTIzMTEzMjUyWhgP
+        MjEyNjEwMzAxMTMyNTJaMBwxGjAYBgNVBAMMEWFub3RoZXIgYXV0aG9yaXR5MFkw
+        EwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEsOVhe3A+rxaGZyoZ+6lRl8v+SDSBkY0s
+        RcB58xqDZSAl7xCyIPQLdO/qxzR9VsZJiZEKLEPFFf7qM8RgawidGKNTMFEwHQYD
+        VR0OBBYEFNFqudEcBaPsx2or4SJK6jEkoKFLMB8GA1UdIwQYMBaAFNFqudEcBaPs
+        x2or4SJK6jEkoKFLMA8GA1UdEwEB/wQFMAMBAf8wCgYIKoZIzj0EAwIDSAAwRQIg
+        LlfyqujyZlw6EXx2d9Qe9Rv98Te5InKeg9rKu7aeWmcCIQCv/aUOCaCgSRJyddWF
+        YFm3Vw/cpDi6RRZTRLJjE3l39g==
+        -----END CERTIFICATE-----
+        """
 }
 
 /// Runs `body` and gives the `QueueError` it must throw.

@@ -1,6 +1,7 @@
 import Foundation
 import JobQueue
 import Postgres
+import Testing
 
 /// A ledger, and what a contract test needs beside the protocol: to move time, to set the scene, to look inside.
 protocol LedgerUnderTest: Sendable {

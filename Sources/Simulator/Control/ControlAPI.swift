@@ -1,0 +1,201 @@
+import Foundation
+
+/// The buttons of the world: `/_control/…` on the AWS port.
+struct ControlAPI: Sendable {
+    let configuration: SimulatorConfiguration
+    let world: World
+    let gateway: AWSGateway
+    let faults: FaultBoard
+    let log: CallLog
+
+    static let prefix = "/_control/"
+    /// One request interrupts at most this many nodes.
+    private static let interruptionsMax = 10_000
+
+    func answer(_ request: ServerRequest) async throws -> ServerReply {
+        do {
+            return .json(try await carryOut(request))
+        } catch let status as APIStatus {
+            return .json(["error": .string(status.message)], status: status.code)
+        } catch let error as JSONError {
+            return .json(["error": .string("body: \(error)")], status: 400)
+        }
+    }
+
+    private func carryOut(_ request: ServerRequest) async throws -> JSONValue {
+        let query = FormEncoding.decode(request.query)
+        let body = request.body.isEmpty ? JSONValue.object([:]) : try JSONValue(parsing: request.body)
+        switch (request.method, String(request.path.dropFirst(Self.prefix.count))) {
+        case ("GET", "state"):
+            var state = await world.report(cluster: query["cluster"])
+            state["launchesByToken"] = await gateway.launchesByToken
+            return state
+        case ("GET", "world"): return try await description()
+        case ("POST", "interrupt"): return try await interrupt(body)
+        case ("GET", "faults"): return ["faults": await faults.list()]
+        case ("POST", "faults"): return try await faults.add(body)
+        case ("DELETE", "faults"):
+            await faults.remove(id: query["id"].flatMap { Int($0) })
+            return ["faults": await faults.list()]
+        case ("POST", "kubelet/kill"):
+            let cluster = try text(body, "cluster")
+            let node = try text(body, "node")
+            guard await world.killKubelet(cluster: cluster, node: node) else {
+                throw APIStatus(code: 404, reason: "NotFound", message: "cluster \(cluster) has no node \(node)")
+            }
+            return ["cluster": .string(cluster), "node": .string(node), "kubelet": "dead"]
+        case ("POST", "clock/advance"):
+            guard let seconds = body["seconds"].double, seconds >= 0 else {
+                throw APIStatus.badRequest("seconds: a number of at least 0, found \(body["seconds"].text)")
+            }
+            await world.advance(seconds)
+            return [
+                "time": .string(Timestamp.milliseconds(await world.now)),
+                "offsetSeconds": .double(await world.offsetSeconds),
+            ]
+        case ("GET", "log"):
+            let limit = query["limit"].flatMap { Int($0) } ?? 10_000
+            let matching = query.filter { !["after", "limit"].contains($0.key) }
+            return await log.list(after: query["after"].flatMap { Int($0) } ?? 0, matching: matching, limit: limit)
+        case ("POST", "reset"):
+            try await reset()
+            return ["reset": true]
+        default:
+            throw APIStatus(
+                code: 404, reason: "NotFound",
+                message:
+                    "no \(request.method) \(request.path); there are GET state, world, faults, log and POST interrupt, "
+                    + "faults, kubelet/kill, clock/advance, reset and DELETE faults")
+        }
+    }
+
+    private func text(_ body: JSONValue, _ member: String) throws -> String {
+        guard let text = body[member].string else {
+            throw APIStatus.badRequest("\(member): a string, found \(body[member].text)")
+        }
+        return text
+    }
+
+    /// How to reach everything: what a person, the demo or a test needs first.
+    func description() async throws -> JSONValue {
+        let resources = await gateway.resources
+        return [
+            "seed": .string(String(configuration.seed)), "motoURL": .string(configuration.motoURL),
+            "awsURL": .string(await gateway.publicURL),
+            "clusters": .array(
+                configuration.clusters.map { cluster in
+                    var json = resources[cluster.name]?.json ?? .object([:])
+                    json["name"] = .string(cluster.name)
+                    json["account"] = .string(cluster.account)
+                    json["region"] = .string(cluster.region)
+                    json["path"] = .string("/clusters/\(cluster.name)")
+                    json["roleARN"] = .string(cluster.roleARN)
+                    json["externalID"] = .string(cluster.externalID)
+                    json["tokens"] = .object(cluster.tokens.mapValues { .string($0.rawValue) })
+                    return json
+                }),
+        ]
+    }
+
+    private func interrupt(_ body: JSONValue) async throws -> JSONValue {
+        let cluster = try text(body, "cluster")
+        guard let resources = await gateway.resources[cluster] else {
+            throw APIStatus(code: 404, reason: "NotFound", message: "there is no cluster \(cluster)")
+        }
+        guard let kind = Notice.Kind(rawValue: body["kind"].string ?? "spot") else {
+            throw APIStatus.badRequest(
+                "kind: one of \(Notice.Kind.allCases.map(\.rawValue)), found \(body["kind"].text)")
+        }
+        guard let envelope = Notice.Envelope(rawValue: body["envelope"].string ?? "eventbridge") else {
+            throw APIStatus.badRequest(
+                "envelope: one of \(Notice.Envelope.allCases.map(\.rawValue)), found \(body["envelope"].text)")
+        }
+        let count = min(Self.interruptionsMax, body["count"].int ?? 1)
+        let targets = await world.targets(
+            cluster: cluster, node: body["node"].string, instanceID: body["instance"].string, count: count)
+        guard !targets.isEmpty else {
+            throw APIStatus(code: 404, reason: "NotFound", message: "no living node of \(cluster) matches")
+        }
+        var copies = body["duplicate"].bool == true ? 2 : 1
+        if let number = body["duplicate"].int { copies = max(1, number + 1) }
+        let notices = await world.notices(
+            for: targets, kind: kind, envelope: envelope, state: body["state"].string ?? "terminated")
+        let messages = notices.flatMap { notice in Array(repeating: notice.body, count: copies) }
+        try await gateway.send(messages, to: body["queueURL"].string ?? resources.queueURL, cluster: cluster)
+        return [
+            "messages": .integer(messages.count),
+            "interrupted": .array(
+                notices.map { notice in
+                    [
+                        "cluster": .string(cluster), "node": .string(notice.target.node),
+                        "instanceID": .string(notice.target.instanceID), "eventID": .string(notice.eventID),
+                        "time": .string(Timestamp.seconds(notice.time)),
+                        "deadline": notice.deadline.map { .string(Timestamp.seconds($0)) } ?? .null,
+                    ]
+                }),
+        ]
+    }
+
+    /// A new world on an empty moto.
+    private func reset() async throws {
+        await faults.remove(id: nil)
+        await log.clear()
+        try await gateway.emptyMoto()
+        await world.forgetClusters()
+        for plan in configuration.clusters { await world.populate(plan, instances: try await gateway.prepare(plan)) }
+        await gateway.listens(at: gateway.publicURL)
+    }
+}
+
+extension World {
+    /// Notes the interruptions and writes their notices; the countdown of a spot warning runs from here.
+    func notices(for targets: [Target], kind: Notice.Kind, envelope: Notice.Envelope, state: String) -> [Notice] {
+        targets.map { target in
+            let notice = Notice(
+                kind: kind, envelope: envelope, target: target, eventID: newEventID(), time: now, state: state)
+            interrupt(target, kind: kind.rawValue, deadline: notice.deadline)
+            return notice
+        }
+    }
+}
+
+extension AWSGateway {
+    /// Puts messages into a queue, ten at a time, as many calls side by side as moto bears.
+    func send(_ messages: [String], to queueURL: String, cluster: String) async throws {
+        guard let plan = configuration.clusters.first(where: { $0.name == cluster }),
+            let key = resources[cluster]?.accessKey
+        else {
+            return
+        }
+        let link = link
+        let batches = stride(from: 0, to: messages.count, by: 10).map {
+            Array(messages[$0..<min($0 + 10, messages.count)])
+        }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for (index, batch) in batches.enumerated() {
+                if index >= 8 { try await group.next() }
+                group.addTask {
+                    let entries = batch.enumerated().map { number, body -> JSONValue in
+                        ["Id": .string("m\(number)"), "MessageBody": .string(body)]
+                    }
+                    let answer = try await link.sqs(
+                        "SendMessageBatch", region: plan.region, accessKey: key,
+                        ["QueueUrl": .string(queueURL), "Entries": .array(entries)])
+                    guard answer["Failed"].array.isEmpty else {
+                        throw APIStatus(code: 502, reason: "", message: "the queue refused: \(answer["Failed"].text)")
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+    }
+
+    func emptyMoto() async throws {
+        _ = try await link.forward(
+            ServerRequest(method: "POST", path: "/moto-api/reset", query: "", headers: [], body: []))
+        ledger = LaunchLedger()
+        sessions = [:]
+        zones = [:]
+        resources = [:]
+    }
+}

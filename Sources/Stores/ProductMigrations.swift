@@ -1,0 +1,13 @@
+import Postgres
+
+extension Migration {
+    /// The product's migrations, numbered from 101, on top of the queue's.
+    /// - Throws: `QueueError` `invalid` for a file whose name has no version: a fault of this program.
+    public static var product: [Migration] {
+        get throws {
+            try [
+                ("V101_clusters.sql", PackageResources.V101_clusters_sql)
+            ].map { try Migration(name: $0.0, sql: String(decoding: $0.1, as: UTF8.self)) }
+        }
+    }
+}

@@ -1,0 +1,66 @@
+import ArgumentParser
+import Foundation
+import JobQueue
+
+/// The command: every role of the fleet, and everything an operator asks of it.
+@main
+struct Cloudoptim: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "cloudoptim",
+        abstract: "Cuts the cost of Kubernetes clusters on AWS, from outside, without an agent.",
+        discussion: """
+            A scheduler enqueues jobs, workers run them, PostgreSQL keeps the truth about them. Settings come from the
+            environment: docs/configuration.md lists every name. A first look:
+
+              cloudoptim migrate                      make or upgrade the schema
+              cloudoptim clusters add prod --help     register a cluster (it is only observed until you say otherwise)
+              cloudoptim scheduler | worker           the two long-running roles
+              cloudoptim jobs list --state running    what runs now
+              cloudoptim jobs explain ID              the life of a job, and why it is not running
+
+            Exit codes: 0 done, 1 failed, 64 wrong usage, 65 bad input, 66 not found, 69 database or broker away,
+            70 internal error, 73 conflict, 77 refused.
+            """,
+        version: Version.text,
+        subcommands: [
+            MigrateCommand.self, SchedulerCommand.self, WorkerCommand.self, SimulateCommand.self, EnqueueCommand.self,
+            JobsCommand.self, QueuesCommand.self, SchedulesCommand.self, WorkersCommand.self, ClustersCommand.self,
+            JobspecsCommand.self, KillSwitchCommand.self,
+        ])
+
+    static func main() async {
+        do {
+            var command = try parseAsRoot()
+            if var asynchronous = command as? any AsyncParsableCommand {
+                try await asynchronous.run()
+            } else {
+                try command.run()
+            }
+        } catch let error as QueueError {
+            Console.error(error.message + (error.underlying.map { " (\($0))" } ?? ""))
+            Foundation.exit(ExitStatus.of(error))
+        } catch {
+            exit(withError: error)
+        }
+    }
+}
+
+/// What the program calls itself.
+enum Version {
+    /// The released version.
+    static let text = "0.1.0"
+}
+
+/// Exit codes, after sysexits(3).
+enum ExitStatus {
+    static func of(_ error: QueueError) -> Int32 {
+        switch error.code {
+        case .invalid: 65
+        case .notFound: 66
+        case .unavailable, .timeout, .queueFull, .transient: 69
+        case .outcomeUnknown, .fenced: 70
+        case .conflict: 73
+        case .refused: 77
+        }
+    }
+}

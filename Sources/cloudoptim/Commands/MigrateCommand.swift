@@ -1,0 +1,40 @@
+import ArgumentParser
+import JobQueue
+import Postgres
+import Stores
+
+/// `cloudoptim migrate`
+struct MigrateCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "migrate",
+        abstract: "Makes the schema, or brings it to this version; then publishes the jobspecs.",
+        discussion: "Safe to run at any time and from several places at once: one works, the others wait.")
+
+    @Flag(help: "Only say what would be applied.")
+    var dryRun = false
+    @Flag(help: "Make the world clock movable, for demos and tests. Never for production.")
+    var simulation = false
+
+    func run() async throws {
+        let settings = Settings()
+        let configuration = try settings.database
+        let schema = configuration.schema ?? "cloudoptim"
+        let connection = try await PostgresConnection.connect(configuration)
+        let report = try await Migrator(try Migration.queue + Migration.product).run(
+            on: connection, schema: schema, isSimulation: simulation, isDryRun: dryRun)
+        if report.applied.isEmpty {
+            Console.print("schema \(schema) is up to date (version \(report.before.last ?? 0))")
+        } else {
+            Console.print("\(dryRun ? "would apply" : "applied") to schema \(schema): \(report.applied.joined(separator: ", "))")
+        }
+        if dryRun { return }
+        let ledger = try await PostgresLedger(configuration)
+        let specs = try Specs.load(settings)
+        for kind in try await ledger.publish(specs) {
+            Console.error("kind \(kind) has a higher version in the database: it is left as it is")
+        }
+        Console.print("published \(specs.count) job kinds from \(settings.jobspecs)")
+        await ledger.close()
+        await connection.close()
+    }
+}

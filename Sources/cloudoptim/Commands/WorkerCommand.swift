@@ -1,0 +1,40 @@
+import ArgumentParser
+import JobQueue
+import Jobs
+import Logging
+import Postgres
+import Redis
+import ServiceLifecycle
+import Stores
+import Worker
+
+/// `cloudoptim worker`
+struct WorkerCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "worker",
+        abstract: "Claims jobs and runs them.",
+        discussion: """
+            Run as many as you like. SIGTERM stops claiming, lets jobs reach a checkpoint and hands the rest back: a deploy
+            costs no attempt.
+            """)
+
+    func run() async throws {
+        let settings = Settings()
+        let (logger, registry) = try Telemetry.start(settings, role: "worker")
+        let database = try settings.database
+        let ledger = try await PostgresLedger(database, writers: RecordWriters(RecordStatements.all))
+        let broker = try await Telemetry.broker(settings, logger)
+        let specs = try Specs.load(settings)
+        let stores = try await PostgresConnection.connect(database, name: "pg-stores")
+        let handlers = try Handlers.make(settings, specs: specs, connection: stores, logger: logger)
+        let status = WorkerStatus()
+        let worker = WorkerProcess(
+            ledger: ledger, broker: broker, handlers: handlers, specs: specs, configuration: try settings.worker,
+            status: status, logger: logger)
+        let (host, port) = try settings.http
+        let health = HealthServer.make(
+            host: host, port: port, registry: registry, isReady: { status.isReady }, logger: logger)
+        try await Telemetry.serve([worker, health], logger)
+        await ledger.close()
+    }
+}

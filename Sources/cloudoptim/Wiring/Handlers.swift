@@ -1,0 +1,24 @@
+import Infrastructure
+import JobQueue
+import Jobs
+import Logging
+import Postgres
+import Stores
+
+/// Every kind the program has, behind the one handler that runs their rounds.
+enum Handlers {
+    static func make(
+        _ settings: Settings, specs: [JobSpec], connection: PostgresConnection, logger: Logger
+    ) throws -> [JobKind: any Handler] {
+        let clusters = ClusterStore(connection, keyring: try settings.keyring)
+        let interruptions = InterruptionStore(connection)
+        let sources = JobSources(
+            registry: clusters, index: interruptions, interruptions: interruptions, policies: PolicyStore(connection),
+            prices: PriceStore(connection), farSides: try LiveFarSides(settings, clusters: clusters, logger: logger))
+        var modes: [JobKind: Mode] = [:]
+        for spec in specs { modes[spec.kind] = Mode(rawValue: spec.modeMax) }
+        let known = modes
+        let runner = RoundRunner(sources: sources, modeMax: { known[$0] ?? .observe }, logger: logger)
+        return Dictionary(JobCatalog.all.kinds.map { ($0, runner) }) { first, _ in first }
+    }
+}

@@ -1,0 +1,81 @@
+import Foundation
+import Infrastructure
+
+struct FakeCluster: Cluster {
+    let world: FakeWorld
+    func version() async throws -> String { "v1.31.2" }
+    func nodes() async throws -> [Node] { await world.nodes.values.sorted { $0.name < $1.name } }
+    func node(named name: String) async throws -> Node? { await world.nodes[name] }
+    func pods() async throws -> [Pod] { await world.pods.values.sorted { $0.name < $1.name } }
+    func pods(onNode name: String) async throws -> [Pod] { try await pods().filter { $0.nodeName == name } }
+    func budgets() async throws -> [PodDisruptionBudget] { [] }
+    func patch(_ patch: NodePatch) async throws -> Node { try await world.patch(patch) }
+    func evict(_ pod: PodReference, graceSeconds: Int64?) async throws -> EvictionAnswer {
+        try await world.evict(pod, grace: graceSeconds)
+    }
+    func delete(_ pod: PodReference, graceSeconds: Int64) async throws -> DeletionAnswer {
+        try await world.delete(pod, grace: graceSeconds)
+    }
+    func delete(_ node: NodeReference) async throws -> DeletionAnswer { await world.delete(node) }
+    func record(_ event: ClusterEvent) async throws { await world.record(event) }
+}
+
+struct FakeCloud: Cloud {
+    let world: FakeWorld
+    func account() async throws -> String { "123456789012" }
+    func instances(_ ids: [InstanceID]) async throws -> [Instance] { try await world.describe(ids) }
+    func instances(tag: String, value: String?) async throws -> [Instance] {
+        await world.instances.values.filter { $0.tags[tag] != nil && (value == nil || $0.tags[tag] == value) }
+    }
+    func spotPrices(types: [String], since: Date) async throws -> [SpotPrice] { [] }
+    func createFleet(_ request: FleetRequest, token: String) async throws -> FleetAnswer {
+        try await world.launch(request, token: token)
+    }
+    func runInstances(_ request: RunRequest, token: String) async throws -> FleetAnswer {
+        try await world.launch(
+            FleetRequest(
+                template: request.template, capacity: request.capacity, overrides: [request.pool], tags: request.tags),
+            token: token)
+    }
+    func terminate(_ ids: [InstanceID]) async throws { await world.terminate(ids) }
+    func tag(_ resources: [String], with tags: [String: String]) async throws {}
+    func completeLifecycleAction(_ action: LifecycleAction) async throws { await world.lifecycle(action) }
+    func recordLifecycleHeartbeat(_ action: LifecycleAction) async throws {}
+    func terminateInAutoScalingGroup(_ id: InstanceID, shrinks: Bool) async throws { await world.terminate([id]) }
+}
+
+struct FakeQueue: MessageQueue {
+    let world: FakeWorld
+    func receive(max: Int, wait: Duration, visibility: Duration) async throws -> [QueueMessage] {
+        await world.receive(max)
+    }
+    func delete(_ receipts: [String]) async throws -> Int {
+        await world.delete(receipts: receipts)
+        return 0
+    }
+}
+
+/// Counts what is posted; answers with what it is told.
+actor FakeWebhook: Webhook {
+    var answers: [Result<Int, FarSideError>] = []
+    private(set) var posts: [(delivery: WebhookDelivery, key: String)] = []
+
+    func answer(_ answers: [Result<Int, FarSideError>]) { self.answers = answers }
+    func post(_ delivery: WebhookDelivery, key: String) async throws -> Int {
+        posts.append((delivery, key))
+        return answers.isEmpty ? 200 : try answers.removeFirst().get()
+    }
+}
+
+struct FakeFarSides: FarSides {
+    let world: FakeWorld
+    let posted = FakeWebhook()
+    var webhook: any Webhook { posted }
+    func cluster(_ registration: ClusterRegistration) async throws -> any Cluster { FakeCluster(world: world) }
+    func cloud(_ registration: ClusterRegistration, session: String) async throws -> any Cloud {
+        FakeCloud(world: world)
+    }
+    func queue(_ registration: ClusterRegistration, session: String) async throws -> any MessageQueue {
+        FakeQueue(world: world)
+    }
+}

@@ -1,0 +1,87 @@
+import Foundation
+import Infrastructure
+import JobQueue
+
+/// The product's stores in memory: reads as Stores does, and takes records as its statements do.
+actor MemoryStores: ClusterRegistry, InstanceIndex, Interruptions, Policies, Prices {
+    private(set) var clusters: [ClusterRegistration] = []
+    private(set) var index: [IndexedInstance] = []
+    private(set) var interruptions: [Interruption] = []
+    private(set) var records: [Record] = []
+    private(set) var unavailablePools: [UnavailablePoolFact] = []
+    var mode = Mode.apply
+
+    func add(_ cluster: ClusterRegistration) { clusters.append(cluster) }
+    func add(_ entry: IndexedInstance) { index.append(entry) }
+    func set(_ mode: Mode) { self.mode = mode }
+
+    func cluster(_ id: ClusterID) async throws -> ClusterRegistration? { clusters.first { $0.id == id } }
+    func clusters(onQueue url: String, of tenant: Tenant) async throws -> [ClusterRegistration] {
+        clusters.filter { $0.queueURL == url && $0.tenant == tenant }
+    }
+    func find(_ instances: [InstanceID], in clusters: [ClusterID]) async throws -> [IndexedInstance] {
+        index.filter { instances.contains($0.instance) && clusters.contains($0.cluster) }
+    }
+    func find(_ instance: InstanceID, of cluster: ClusterID) async throws -> Interruption? {
+        interruptions.filter { $0.instance == instance && $0.cluster == cluster }.max { $0.generation < $1.generation }
+    }
+    func find(_ instances: [InstanceID], in clusters: [ClusterID]) async throws -> [Interruption] {
+        interruptions.filter { instances.contains($0.instance) && clusters.contains($0.cluster) }
+    }
+    func live(in cluster: ClusterID) async throws -> [Interruption] {
+        interruptions.filter { $0.cluster == cluster && $0.closedAt == nil }
+    }
+    func mode(of cluster: ClusterID?, kind: String) async throws -> Mode { mode }
+    func spot(region: String, types: [String], since: Date) async throws -> [SpotPrice] { [] }
+    func unavailable(account: String, region: String, now: Date) async throws -> [UnavailablePoolFact] {
+        unavailablePools.filter { $0.until > now }
+    }
+
+    func records(of kind: String) -> [Record] { records.filter { $0.kind == kind } }
+
+    func take(_ new: [Record]) throws {
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        decoder.dateDecodingStrategy = .custom { decoder in
+            let text = try decoder.singleValueContainer().decode(String.self)
+            return try Date(text, strategy: Date.ISO8601FormatStyle(includingFractionalSeconds: true))
+        }
+        for record in new {
+            records.append(record)
+            let data = Data(record.value.text.utf8)
+            switch record.kind {
+            case "interruption": merge(try decoder.decode(Interruption.self, from: data))
+            case "interruption_progress": merge(try decoder.decode(InterruptionProgress.self, from: data))
+            case "unavailable_pool": unavailablePools.append(try decoder.decode(UnavailablePoolFact.self, from: data))
+            default: break
+            }
+        }
+    }
+
+    private func merge(_ new: Interruption) {
+        guard let place = interruptions.firstIndex(where: { $0.isSame(as: new) }) else {
+            interruptions.append(new)
+            return
+        }
+        interruptions[place].deadline = min(interruptions[place].deadline, new.deadline)
+        interruptions[place].lifecycle = interruptions[place].lifecycle ?? new.lifecycle
+    }
+
+    private func merge(_ step: InterruptionProgress) {
+        guard
+            let place = interruptions.firstIndex(where: {
+                $0.cluster == step.cluster && $0.instance == step.instance && $0.generation == step.generation
+            })
+        else { return }
+        interruptions[place].requirement = interruptions[place].requirement ?? step.requirement
+        interruptions[place].drainedAt = interruptions[place].drainedAt ?? step.drainedAt
+        interruptions[place].replacement = interruptions[place].replacement ?? step.replacement
+        interruptions[place].closedAt = interruptions[place].closedAt ?? step.closedAt
+    }
+}
+
+extension Interruption {
+    func isSame(as other: Interruption) -> Bool {
+        cluster == other.cluster && instance == other.instance && generation == other.generation
+    }
+}
