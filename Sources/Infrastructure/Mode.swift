@@ -91,6 +91,9 @@ public enum NodeOwner: Hashable, Sendable, Codable, CustomStringConvertible {
     /// The tag on instances that CloudOptim launched; its value is the cluster's id.
     public static let ownTag = "cloudoptim.io/cluster"
 
+    /// The tag by which a customer hands a pool of instances over to CloudOptim; its value is the pool's name.
+    public static let poolTag = "cloudoptim.io/pool"
+
     /// Tells the owner from a node's labels and its instance's tags, the strongest sign first.
     /// - Parameters:
     ///   - node: nil when the node is gone.
@@ -111,7 +114,7 @@ public enum NodeOwner: Hashable, Sendable, Codable, CustomStringConvertible {
             return .managedNodeGroup(name: group)
         }
         if let group = tags["aws:autoscaling:groupName"] { return .autoScalingGroup(name: group) }
-        if tags[ownTag] == cluster.rawValue { return .ours }
+        if tags[ownTag] == cluster.rawValue || tags[poolTag] != nil { return .ours }
         if let ownTemplate, tags["aws:ec2launchtemplate:id"] == ownTemplate { return .ours }
         return .unknown
     }

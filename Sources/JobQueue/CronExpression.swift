@@ -25,7 +25,8 @@ public struct CronExpression: Sendable, Equatable {
         self.text = text
         let fields = text.split(whereSeparator: \.isWhitespace).map { $0.lowercased() }
         guard fields.count == 5 else {
-            throw QueueError(.invalid, "cron '\(text)' has \(fields.count) fields, wanted 5: minute hour day month weekday")
+            throw QueueError(
+                .invalid, "cron '\(text)' has \(fields.count) fields, wanted 5: minute hour day month weekday")
         }
         minutes = try CronExpression.parse(fields[0], "minute", 0...59).sorted()
         hours = try CronExpression.parse(fields[1], "hour", 0...23).sorted()
@@ -58,7 +59,8 @@ public struct CronExpression: Sendable, Equatable {
             var step = 1
             if halves.count == 2 {
                 guard let value = Int(halves[1]), value > 0 else {
-                    throw QueueError(.invalid, "cron \(name) step '\(halves[1])' in '\(field)': wanted a number above 0")
+                    throw QueueError(
+                        .invalid, "cron \(name) step '\(halves[1])' in '\(field)': wanted a number above 0")
                 }
                 step = value
             }

@@ -31,6 +31,10 @@ public struct JSONText: Hashable, Sendable, CustomStringConvertible {
         decoder.dateDecodingStrategy = .iso8601
         do {
             return try decoder.decode(type, from: Data(text.utf8))
+        } catch DecodingError.dataCorrupted(let context) where context.codingPath.isEmpty {
+            // Foundation says "not valid JSON", without a place, also of a fraction where a whole number is wanted.
+            _ = try JSONValue(parsing: text)
+            throw QueueError(.invalid, "JSON does not fit \(type): a number is not of the type that is wanted there")
         } catch let error as DecodingError {
             throw QueueError(.invalid, "JSON does not fit \(type): \(JSONText.explain(error))", underlying: error)
         } catch {
@@ -44,15 +48,15 @@ public struct JSONText: Hashable, Sendable, CustomStringConvertible {
     /// One line that says which field was wrong and why.
     public static func explain(_ error: DecodingError) -> String {
         func path(_ keys: [any CodingKey]) -> String {
-            keys.isEmpty ? "the document" : "'" + keys.map { $0.intValue.map(String.init) ?? $0.stringValue }.joined(separator: ".") + "'"
+            keys.isEmpty
+                ? "the document"
+                : "'" + keys.map { $0.intValue.map(String.init) ?? $0.stringValue }.joined(separator: ".") + "'"
         }
         switch error {
         case .keyNotFound(let key, let context): return "\(path(context.codingPath + [key])) is missing"
         case .typeMismatch(let type, let context): return "\(path(context.codingPath)) is not a \(type)"
         case .valueNotFound(let type, let context): return "\(path(context.codingPath)) is null, wanted a \(type)"
-        case .dataCorrupted(let context):
-            let cause = context.underlyingError.map { " (\($0))" } ?? ""
-            return "\(path(context.codingPath)): \(context.debugDescription)\(cause)"
+        case .dataCorrupted(let context): return "\(path(context.codingPath)): \(context.debugDescription)"
         @unknown default: return "unreadable"
         }
     }

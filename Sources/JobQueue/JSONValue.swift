@@ -131,7 +131,9 @@ extension JSONValue: Codable {
             if let whole = Int64(text) {
                 try container.encode(whole)
             } else {
-                guard let value = Double(text) else { throw QueueError(.invalid, "'\(text.prefix(40))' is not a number") }
+                guard let value = Double(text) else {
+                    throw QueueError(.invalid, "'\(text.prefix(40))' is not a number")
+                }
                 try container.encode(value)
             }
         case .string(let text): try container.encode(text)
@@ -198,7 +200,9 @@ private struct JSONParser {
         if take(UInt8(ascii: "}")) { return .object(fields) }
         while true {
             skipSpace()
-            guard position < bytes.count, bytes[position] == UInt8(ascii: "\"") else { throw failure("wanted a field name") }
+            guard position < bytes.count, bytes[position] == UInt8(ascii: "\"") else {
+                throw failure("wanted a field name")
+            }
             let name = try string()
             skipSpace()
             guard take(UInt8(ascii: ":")) else { throw failure("wanted ':'") }
@@ -226,7 +230,9 @@ private struct JSONParser {
 
     private mutating func digits() -> Int {
         let start = position
-        while position < bytes.count, (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(bytes[position]) { position += 1 }
+        while position < bytes.count, (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(bytes[position]) {
+            position += 1
+        }
         return position - start
     }
 

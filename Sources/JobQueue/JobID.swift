@@ -98,7 +98,8 @@ public struct JobID: Hashable, Sendable, Comparable, Codable, CustomStringConver
         let container = try decoder.singleValueContainer()
         let text = try container.decode(String.self)
         guard let id = JobID(text) else {
-            throw DecodingError.dataCorruptedError(in: container, debugDescription: "'\(text.prefix(64))' is not a UUID")
+            throw DecodingError.dataCorruptedError(
+                in: container, debugDescription: "'\(text.prefix(64))' is not a UUID")
         }
         self = id
     }

@@ -55,7 +55,8 @@ extension NewJob {
         let fields = try spec.checked(parameters: request.parameters)
         let parameters = JSONText(text: JSONValue.object(fields).canonical)
         guard parameters.text.utf8.count <= JobSpec.parametersBytesMax else {
-            throw spec.refusal("parameters: found \(parameters.text.utf8.count) bytes, wanted at most \(JobSpec.parametersBytesMax)")
+            throw spec.refusal(
+                "parameters: found \(parameters.text.utf8.count) bytes, wanted at most \(JobSpec.parametersBytesMax)")
         }
         func expand(_ template: String, _ field: String) throws -> String {
             do {
@@ -120,7 +121,8 @@ extension JobSpec {
     func checked(parameters given: JSONText) throws -> [String: JSONValue] {
         if parameters.isEmpty, given == .emptyObject { return [:] }
         guard given.text.utf8.count <= 4 * JobSpec.parametersBytesMax else {
-            throw refusal("parameters: found \(given.text.utf8.count) bytes, wanted at most \(JobSpec.parametersBytesMax)")
+            throw refusal(
+                "parameters: found \(given.text.utf8.count) bytes, wanted at most \(JobSpec.parametersBytesMax)")
         }
         let document: JSONValue
         do {
@@ -133,7 +135,8 @@ extension JobSpec {
         }
         for (name, value) in fields.sorted(by: { $0.key < $1.key }) {
             guard let wanted = parameters[name] else {
-                throw refusal("parameter '\(name.prefix(64))' is unknown\(Spelling.hint(for: name, among: parameters.keys))")
+                throw refusal(
+                    "parameter '\(name.prefix(64))' is unknown\(Spelling.hint(for: name, among: parameters.keys))")
             }
             guard wanted.type.accepts(value) else {
                 throw refusal("parameter '\(name)': found \(value.canonical.prefix(64)), wanted \(wanted.type.article)")

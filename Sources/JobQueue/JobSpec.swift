@@ -70,7 +70,8 @@ public struct JobSpec: Sendable, Codable, Equatable {
         }
 
         /// Makes a parameter.
-        public init(type: ParameterType, required: Bool = false, defaultValue: JSONText? = nil, summary: String? = nil) {
+        public init(type: ParameterType, required: Bool = false, defaultValue: JSONText? = nil, summary: String? = nil)
+        {
             self.type = type
             self.required = required
             self.defaultValue = defaultValue

@@ -72,7 +72,8 @@ public struct JobSpecFile: Sendable, Equatable {
             names = try FileManager.default.contentsOfDirectory(atPath: directory)
                 .filter { $0.hasSuffix(".yaml") || $0.hasSuffix(".yml") }.sorted()
         } catch {
-            throw QueueError(.invalid, "\(directory): cannot list it, wanted a directory of jobspecs", underlying: error)
+            throw QueueError(
+                .invalid, "\(directory): cannot list it, wanted a directory of jobspecs", underlying: error)
         }
         guard names.count <= filesMax else {
             throw QueueError(.invalid, "\(directory): found \(names.count) jobspecs, wanted at most \(filesMax)")
@@ -87,11 +88,15 @@ public struct JobSpecFile: Sendable, Equatable {
             let stem = String(name[..<(name.lastIndex(of: ".") ?? name.endIndex)])
             if stem != found.spec.kind.rawValue {
                 problems.append(
-                    JobSpecProblem(file: path, line: 1, field: "kind", found: "'\(found.spec.kind)'", wanted: "'\(stem)', the file's name"))
+                    JobSpecProblem(
+                        file: path, line: 1, field: "kind", found: "'\(found.spec.kind)'",
+                        wanted: "'\(stem)', the file's name"))
             }
             if let twin = files.first(where: { $0.spec.kind == found.spec.kind }) {
                 problems.append(
-                    JobSpecProblem(file: path, line: 1, field: "kind", found: "'\(found.spec.kind)' again", wanted: "one file per kind, it is in \(twin.file)"))
+                    JobSpecProblem(
+                        file: path, line: 1, field: "kind", found: "'\(found.spec.kind)' again",
+                        wanted: "one file per kind, it is in \(twin.file)"))
             }
             files.append(found)
         }
@@ -111,7 +116,10 @@ public struct JobSpecFile: Sendable, Equatable {
             throw QueueError(.invalid, "\(path): cannot be read", underlying: error)
         }
         guard let text = String(data: data, encoding: .utf8), data.count <= bytesMax else {
-            throw QueueError(.invalid, "\(path): found \(data.count > bytesMax ? "more than \(bytesMax) bytes" : "other bytes"), wanted UTF-8 text of at most \(bytesMax) bytes")
+            throw QueueError(
+                .invalid,
+                "\(path): found \(data.count > bytesMax ? "more than \(bytesMax) bytes" : "other bytes"), wanted UTF-8 text of at most \(bytesMax) bytes"
+            )
         }
         return text
     }

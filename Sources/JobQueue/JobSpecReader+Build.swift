@@ -24,7 +24,9 @@ extension JobSpecReader {
         check(template: fields["limit"]?.fields?["key"], "limit.key", parameters)
         check(template: fields["key"]?.fields?["template"], "key.template", parameters)
         if let value = fields["fan_out"], value.text != "none", schedule == nil, fields["schedule"] == nil {
-            report(value.line, "fan_out", found: "'\(value.text ?? "")' without a schedule", wanted: "a schedule, or no fan_out")
+            report(
+                value.line, "fan_out", found: "'\(value.text ?? "")' without a schedule",
+                wanted: "a schedule, or no fan_out")
         }
         var history = 30
         if let value = fields["history"], let seconds = value.number {
@@ -40,7 +42,8 @@ extension JobSpecReader {
             lane: fields["lane"]?.integer.flatMap { Lane(rawValue: Int16($0)) } ?? .work, schedule: schedule,
             fanOut: fields["fan_out"]?.text.flatMap(JobSpec.FanOut.init) ?? .none, parameters: parameters,
             timeoutSeconds: fields["timeout"]?.number.map { Int($0) } ?? 60,
-            startBeforeSeconds: fields["start_before"]?.number.map { Int($0) }, retries: retries, limit: limit, rate: rate,
+            startBeforeSeconds: fields["start_before"]?.number.map { Int($0) }, retries: retries, limit: limit,
+            rate: rate,
             key: key, modeMax: fields["mode_max"]?.text ?? "apply", external: fields["external"]?.boolean ?? false,
             historyDays: history)
     }
@@ -53,7 +56,9 @@ extension JobSpecReader {
         case (let every?, nil):
             times = .every(seconds: Int(every.number ?? 0))
             if let zone = fields["zone"] {
-                report(zone.line, "schedule.zone", found: "a zone without cron", wanted: "no zone: 'every' counts from 1970")
+                report(
+                    zone.line, "schedule.zone", found: "a zone without cron",
+                    wanted: "no zone: 'every' counts from 1970")
             }
         case (nil, let cron?):
             let zone = fields["zone"]?.text ?? "UTC"
@@ -63,7 +68,9 @@ extension JobSpecReader {
         case (nil, nil):
             // A wrong `every` or `cron` was reported where it stands.
             if !problems.contains(where: { $0.field == "schedule.every" || $0.field == "schedule.cron" }) {
-                report(value.line, "schedule", found: names.isEmpty ? "nothing" : names.sorted().joined(separator: ", "), wanted: "'every' or 'cron'")
+                report(
+                    value.line, "schedule", found: names.isEmpty ? "nothing" : names.sorted().joined(separator: ", "),
+                    wanted: "'every' or 'cron'")
             }
             return nil
         case (.some(let every), .some):
@@ -72,12 +79,16 @@ extension JobSpecReader {
         }
         let missed = fields["missed"]?.text.flatMap(Schedule.Missed.init) ?? .latest
         if let most = fields["missed_max"], missed != .all {
-            report(most.line, "schedule.missed_max", found: "a bound with 'missed: \(missed.rawValue)'", wanted: "'missed: all', or no missed_max")
+            report(
+                most.line, "schedule.missed_max", found: "a bound with 'missed: \(missed.rawValue)'",
+                wanted: "'missed: all', or no missed_max")
         }
         if missed == .all, names.isDisjoint(with: ["missed_max"]),
             !problems.contains(where: { $0.field == "schedule.missed_max" })
         {
-            report(fields["missed"]?.line ?? value.line, "schedule.missed_max", found: "nothing", wanted: "a bound for 'missed: all'")
+            report(
+                fields["missed"]?.line ?? value.line, "schedule.missed_max", found: "nothing",
+                wanted: "a bound for 'missed: all'")
         }
         return Schedule(
             times, missed: missed, missedMax: fields["missed_max"]?.integer ?? 1,
@@ -102,7 +113,9 @@ extension JobSpecReader {
         guard case .parameters(let groups) = value.content else { return [:] }
         var result: [String: JobSpec.ParameterSpec] = [:]
         for (name, group) in groups.sorted(by: { $0.value.line < $1.value.line }) {
-            guard let fields = group.fields, let type = fields["type"]?.text.flatMap(JobSpec.ParameterType.init) else { continue }
+            guard let fields = group.fields, let type = fields["type"]?.text.flatMap(JobSpec.ParameterType.init) else {
+                continue
+            }
             let required = fields["required"]?.boolean ?? false
             var standard: JSONText?
             if let value = fields["default"], case .literal(let node) = value.content {
@@ -129,16 +142,22 @@ extension JobSpecReader {
                 continue
             }
             if parameter.type == .array || parameter.type == .object {
-                report(value.line, path, found: "'${parameters.\(name)}', \(parameter.type.article)", wanted: "a string, number or boolean")
+                report(
+                    value.line, path, found: "'${parameters.\(name)}', \(parameter.type.article)",
+                    wanted: "a string, number or boolean")
             } else if !parameter.required, parameter.defaultValue == nil {
-                report(value.line, path, found: "'${parameters.\(name)}', which may be absent", wanted: "a required parameter, or one with a default")
+                report(
+                    value.line, path, found: "'${parameters.\(name)}', which may be absent",
+                    wanted: "a required parameter, or one with a default")
             }
         }
     }
 
     // MARK: Defaults of parameters
 
-    private mutating func literal(_ node: Node, as type: JobSpec.ParameterType, at path: String, line: Int) -> JSONValue? {
+    private mutating func literal(_ node: Node, as type: JobSpec.ParameterType, at path: String, line: Int)
+        -> JSONValue?
+    {
         let before = problems.count
         let value: JSONValue?
         if type == .string, case .scalar(let scalar) = node {
@@ -148,12 +167,16 @@ extension JobSpecReader {
         }
         guard problems.count == before else { return nil }
         guard let value, type.accepts(value) else {
-            let shown = node.scalar.map { "'\($0.string.prefix(80))'" } ?? (node.mapping == nil ? "a list" : "a group of fields")
+            let shown =
+                node.scalar.map { "'\($0.string.prefix(80))'" }
+                ?? (node.mapping == nil ? "a list" : "a group of fields")
             report(line, path, found: shown, wanted: type.article)
             return nil
         }
         guard value.canonical.utf8.count <= JobSpec.parametersBytesMax else {
-            report(line, path, found: "\(value.canonical.utf8.count) bytes", wanted: "at most \(JobSpec.parametersBytesMax)")
+            report(
+                line, path, found: "\(value.canonical.utf8.count) bytes",
+                wanted: "at most \(JobSpec.parametersBytesMax)")
             return nil
         }
         return value

@@ -19,7 +19,8 @@ extension JobSpecReader {
         case .lane: lane(text).map { .integer(Int($0.rawValue)) }
         case .cron: cronFault(text).isEmpty ? .text(text) : nil
         case .zone: isZone(text) ? .text(text) : nil
-        case .template: (1...NewJob.keyBytesMax).contains(text.utf8.count) && templateFault(text).isEmpty ? .text(text) : nil
+        case .template:
+            (1...NewJob.keyBytesMax).contains(text.utf8.count) && templateFault(text).isEmpty ? .text(text) : nil
         case .literal, .group, .parameters: nil
         }
     }

@@ -89,7 +89,8 @@ struct JobSpecReader {
             case UInt8(ascii: "#") where isStart: isComment = true
             case UInt8(ascii: "&"), UInt8(ascii: "!"):
                 if isStart, !isComment { return line }
-            case UInt8(ascii: ":"), UInt8(ascii: "-"), UInt8(ascii: "?"), UInt8(ascii: "["), UInt8(ascii: "{"), UInt8(ascii: ","):
+            case UInt8(ascii: ":"), UInt8(ascii: "-"), UInt8(ascii: "?"), UInt8(ascii: "["), UInt8(ascii: "{"),
+                UInt8(ascii: ","):
                 isStart = true
             default: isStart = false
             }
@@ -134,7 +135,9 @@ struct JobSpecReader {
         _ node: Node, _ fields: [SpecField], at path: String, line: Int
     ) -> Value? {
         guard let mapping = node.mapping else {
-            report(line, path, found: node.scalar.map { "'\($0.string.prefix(80))'" } ?? "a list", wanted: SpecType.group([]).wanted)
+            report(
+                line, path, found: node.scalar.map { "'\($0.string.prefix(80))'" } ?? "a list",
+                wanted: SpecType.group([]).wanted)
             return nil
         }
         var values: [String: Value] = [:]
@@ -154,7 +157,8 @@ struct JobSpecReader {
             values[name] = read(node, as: field.type, at: inner, keyLine: keyLine)
         }
         for field in fields where field.isRequired && !seen.contains(field.name) {
-            report(line, path.isEmpty ? field.name : "\(path).\(field.name)", found: "nothing", wanted: field.type.wanted)
+            report(
+                line, path.isEmpty ? field.name : "\(path).\(field.name)", found: "nothing", wanted: field.type.wanted)
         }
         return Value(line: line, content: .group(values))
     }
@@ -163,7 +167,9 @@ struct JobSpecReader {
         _ node: Node, _ fields: [SpecField], at path: String, line: Int
     ) -> Value? {
         guard let mapping = node.mapping else {
-            report(line, path, found: node.scalar.map { "'\($0.string.prefix(80))'" } ?? "a list", wanted: "parameters by name")
+            report(
+                line, path, found: node.scalar.map { "'\($0.string.prefix(80))'" } ?? "a list",
+                wanted: "parameters by name")
             return nil
         }
         var values: [String: Value] = [:]
@@ -171,7 +177,9 @@ struct JobSpecReader {
             let name = key.scalar?.string ?? ""
             let keyLine = key.mark?.line ?? line
             guard JobSpecReader.isName(name, also: UInt8(ascii: "_")) else {
-                report(keyLine, path, found: "the name '\(name.prefix(80))'", wanted: "lower-case letters, digits and '_', a letter first, at most 63")
+                report(
+                    keyLine, path, found: "the name '\(name.prefix(80))'",
+                    wanted: "lower-case letters, digits and '_', a letter first, at most 63")
                 continue
             }
             values[name] = readGroup(node, fields, at: "\(path).\(name)", line: keyLine)
@@ -201,13 +209,17 @@ struct JobSpecReader {
             let name = String(inner[..<(halves?.lowerBound ?? close)])
             let standard = halves.map { String(inner[$0.upperBound..<close]) }
             guard name.utf8.allSatisfy({ (65...90).contains($0) || (48...57).contains($0) || $0 == 95 }) else {
-                report(line, path, found: "the variable '\(name.prefix(80))'", wanted: "upper-case letters, digits and '_'")
+                report(
+                    line, path, found: "the variable '\(name.prefix(80))'", wanted: "upper-case letters, digits and '_'"
+                )
                 return nil
             }
             variables.append(JobSpecFile.Variable(name: name, defaultValue: standard, field: path, line: line))
             let value = environment[name].flatMap { $0.isEmpty ? nil : $0 } ?? standard
             guard let value else {
-                report(line, path, found: "'${\(name)}', which is not set", wanted: "a value in the environment, or ${\(name):-default}")
+                report(
+                    line, path, found: "'${\(name)}', which is not set",
+                    wanted: "a value in the environment, or ${\(name):-default}")
                 return nil
             }
             out += value

@@ -26,7 +26,8 @@ enum SpecType: Sendable {
         case .name: "lower-case letters, digits and '-', a letter first, at most 63"
         case .text(let max): "text of 1 to \(max) characters"
         case .integer(let range): "a whole number from \(range.lowerBound) to \(range.upperBound)"
-        case .number(let range): "a number from \(SpecType.short(range.lowerBound)) to \(SpecType.short(range.upperBound))"
+        case .number(let range):
+            "a number from \(SpecType.short(range.lowerBound)) to \(SpecType.short(range.upperBound))"
         case .boolean: "true or false"
         case .duration(let range, let millis, let word):
             "\(word.map { "'\($0)' or " } ?? "")a duration with its unit, such as \(millis ? "500ms, " : "")5s, 10m, 24h or 7d, "
@@ -42,7 +43,9 @@ enum SpecType: Sendable {
         }
     }
 
-    private static func short(_ value: Double) -> String { value == value.rounded() ? String(Int(value)) : String(value) }
+    private static func short(_ value: Double) -> String {
+        value == value.rounded() ? String(Int(value)) : String(value)
+    }
 
     private static func span(_ seconds: Int) -> String {
         seconds % 86_400 == 0 ? "\(seconds / 86_400) d" : seconds % 3600 == 0 ? "\(seconds / 3600) h" : "\(seconds) s"
@@ -80,26 +83,34 @@ public enum JobSpecSchema {
         SpecField("queue", .name, "The queue its jobs go to; 'default' if absent."),
         SpecField("lane", .lane, "How urgent its jobs are; 'work' if absent."),
         SpecField("schedule", .group(schedule), "When the scheduler enqueues it; only on request if absent."),
-        SpecField("fan_out", .choice(JobSpec.FanOut.allCases.map(\.rawValue)), "One schedule row per what; 'none' if absent."),
+        SpecField(
+            "fan_out", .choice(JobSpec.FanOut.allCases.map(\.rawValue)), "One schedule row per what; 'none' if absent."),
         SpecField("parameters", .parameters(parameter), "The parameters by name."),
         SpecField("timeout", .duration(1...(7 * 86_400)), "How long one attempt may take; 60s if absent."),
-        SpecField("start_before", .duration(1...year), "Start within this time after the enqueue, or be cancelled as late."),
+        SpecField(
+            "start_before", .duration(1...year), "Start within this time after the enqueue, or be cancelled as late."),
         SpecField("retries", .group(retries), "How failures are tried again."),
         SpecField("limit", .group(limit), "How many may run at once per key."),
         SpecField("rate", .group(rate), "How many may start per second and key."),
         SpecField("key", .group(key), "What makes two requests the same."),
-        SpecField("mode_max", .choice(["observe", "propose", "apply"]), "The most its jobs may do; 'apply' if absent."),
+        SpecField(
+            "mode_max", .choice(["observe", "propose", "apply"]), "The most its jobs may do; 'apply' if absent."),
         SpecField("external", .boolean, "Whether SQL callers may enqueue it; false if absent."),
-        SpecField("history", .duration(86_400...(3660 * 86_400)), "How long ended jobs are kept, in whole days; 30d if absent."),
+        SpecField(
+            "history", .duration(86_400...(3660 * 86_400)),
+            "How long ended jobs are kept, in whole days; 30d if absent."),
     ]
 
     private static let schedule: [SpecField] = [
         SpecField("every", .duration(1...year), "A period; each target has its own phase in it."),
         SpecField("cron", .cron, "minute hour day month weekday, in quotes."),
         SpecField("zone", .zone, "The time zone of 'cron'; UTC if absent."),
-        SpecField("missed", .choice(Schedule.Missed.allCases.map(\.rawValue)), "Slots nobody fired; 'latest' if absent."),
+        SpecField(
+            "missed", .choice(Schedule.Missed.allCases.map(\.rawValue)), "Slots nobody fired; 'latest' if absent."),
         SpecField("missed_max", .integer(1...1000), "With 'missed: all', the most slots caught up at once."),
-        SpecField("overlap", .choice(Schedule.Overlap.allCases.map(\.rawValue)), "A slot while the last job has not ended; 'skip' if absent."),
+        SpecField(
+            "overlap", .choice(Schedule.Overlap.allCases.map(\.rawValue)),
+            "A slot while the last job has not ended; 'skip' if absent."),
     ]
     private static let parameter: [SpecField] = [
         SpecField("type", .choice(JobSpec.ParameterType.allCases.map(\.rawValue)), required: true, "The JSON type."),
@@ -125,7 +136,9 @@ public enum JobSpecSchema {
     ]
     private static let key: [SpecField] = [
         SpecField("template", .template, required: true, "Requests with the same text are the same request."),
-        SpecField("release", .duration(1...year, orWord: "end"), "When the key is freed: 'end' (of the job), or a time after the enqueue; 'end' if absent."),
+        SpecField(
+            "release", .duration(1...year, orWord: "end"),
+            "When the key is freed: 'end' (of the job), or a time after the enqueue; 'end' if absent."),
     ]
 
     /// The JSON Schema (draft 2020-12) of a jobspec, indented, with sorted keys: the same text every time.
@@ -159,15 +172,23 @@ public enum JobSpecSchema {
         case .text(let max):
             ["type": .string("string"), "minLength": .number("1"), "maxLength": .number(String(max))]
         case .integer(let range):
-            either(other: ["type": .string("integer"), "minimum": .number("\(range.lowerBound)"), "maximum": .number("\(range.upperBound)")])
+            either(other: [
+                "type": .string("integer"), "minimum": .number("\(range.lowerBound)"),
+                "maximum": .number("\(range.upperBound)"),
+            ])
         case .number(let range):
-            either(other: ["type": .string("number"), "minimum": .number("\(range.lowerBound)"), "maximum": .number("\(range.upperBound)")])
+            either(other: [
+                "type": .string("number"), "minimum": .number("\(range.lowerBound)"),
+                "maximum": .number("\(range.upperBound)"),
+            ])
         case .boolean: either(other: ["type": .string("boolean")])
         case .duration(_, let millis, let word):
             either(pattern: "^([0-9]+(\(millis ? "ms|" : "")s|m|h|d)\(word.map { "|\($0)" } ?? ""))$")
         case .choice(let words): either(other: ["enum": .array(words.map(JSONValue.string))])
         case .lane:
-            either(other: ["enum": .array(Lane.allCases.map { .string($0.name) } + Lane.allCases.map { .number("\($0.rawValue)") })])
+            either(other: [
+                "enum": .array(Lane.allCases.map { .string($0.name) } + Lane.allCases.map { .number("\($0.rawValue)") })
+            ])
         case .cron: either(pattern: "^\\S+(\\s+\\S+){4}$")
         case .zone: either(pattern: "^(UTC|[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)+)$")
         case .template: ["type": .string("string"), "minLength": .number("1"), "maxLength": .number("512")]
@@ -183,7 +204,9 @@ public enum JobSpecSchema {
 
     /// The type itself, or text with a variable in it.
     private static func either(other: [String: JSONValue]) -> [String: JSONValue] {
-        let variable: [String: JSONValue] = ["type": .string("string"), "pattern": .string("\\$\\{[A-Z][A-Z0-9_]*(:-[^}]*)?\\}")]
+        let variable: [String: JSONValue] = [
+            "type": .string("string"), "pattern": .string("\\$\\{[A-Z][A-Z0-9_]*(:-[^}]*)?\\}"),
+        ]
         return ["anyOf": .array([.object(other), .object(variable)])]
     }
 

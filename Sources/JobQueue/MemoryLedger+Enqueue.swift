@@ -3,7 +3,8 @@ import Foundation
 extension MemoryLedger {
     func tenant(of target: String) -> String {
         guard !target.isEmpty else { return "" }
-        return targets.filter { $0.key.name == target }.min { $0.key.fanOut.rawValue < $1.key.fanOut.rawValue }?.value.tenant ?? ""
+        return targets.filter { $0.key.name == target }.min { $0.key.fanOut.rawValue < $1.key.fanOut.rawValue }?.value
+            .tenant ?? ""
     }
 
     func resolve(_ job: NewJob) throws -> ResolvedJob { try job.resolved(tenant: tenant(of: job.request.target)) }

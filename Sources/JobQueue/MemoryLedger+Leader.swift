@@ -23,7 +23,9 @@ extension MemoryLedger {
     /// See `LeaderLedger`.
     public func extendLeases(by lease: Duration) {
         let expiresAt = now.addingTimeInterval(lease.seconds)
-        for (id, worker) in workers where worker.state != .gone { workers[id]?.expiresAt = max(worker.expiresAt, expiresAt) }
+        for (id, worker) in workers where worker.state != .gone {
+            workers[id]?.expiresAt = max(worker.expiresAt, expiresAt)
+        }
     }
 
     // MARK: Reap
@@ -42,7 +44,9 @@ extension MemoryLedger {
             report.workersLost += 1
         }
         let lost = jobs.values.filter { row in
-            row.state == .running && (hasCrashed(row) || (row.deadlineAt ?? now) < now.addingTimeInterval(-MemoryLedger.deadlineGraceSeconds))
+            row.state == .running
+                && (hasCrashed(row)
+                    || (row.deadlineAt ?? now) < now.addingTimeInterval(-MemoryLedger.deadlineGraceSeconds))
         }.sorted { $0.job.id < $1.job.id }
         for row in lost.prefix(atMost) { reap(row, &report) }
         return report
@@ -96,7 +100,8 @@ extension MemoryLedger {
             $0.state == .queued && $0.job.queue == list.queue && $0.job.lane == list.lane
         }
         let tenantsMax = min(256, atMost)
-        let tenants = Set(queued.map(\.tenant)).sorted().filter { cursor.tenant.isEmpty || $0 > cursor.tenant }.prefix(tenantsMax)
+        let tenants = Set(queued.map(\.tenant)).sorted().filter { cursor.tenant.isEmpty || $0 > cursor.tenant }.prefix(
+            tenantsMax)
         var waiting: [String: ArraySlice<Row>] = [:]
         for tenant in tenants {
             let rows = queued.filter { row in
@@ -150,13 +155,16 @@ extension MemoryLedger {
         count("job_key", &keys) { key in key.expiresAt.map { $0 < now } ?? false }
         let inUse = Set(keys.values.map(\.job)).union(jobs.keys)
         count("effect", &effects) { effect in
-            effect.entry.state != .intended && effect.at < now.addingTimeInterval(-30 * day) && !inUse.contains(effect.run.job)
+            effect.entry.state != .intended && effect.at < now.addingTimeInterval(-30 * day)
+                && !inUse.contains(effect.run.job)
         }
         let busy = Set(jobs.values.compactMap(\.worker))
         count("worker", &workers) { $0.expiresAt < now.addingTimeInterval(-day) && !busy.contains($0.registration.id) }
         count("rate_bucket", &buckets) { $0.at < now.addingTimeInterval(-day) }
         let history = Double(specs.values.map(\.historyDays).max() ?? 30) * day
-        count("job_history", &ended) { row in row.end != .dead && (row.finishedAt ?? now) < now.addingTimeInterval(-history) }
+        count("job_history", &ended) { row in
+            row.end != .dead && (row.finishedAt ?? now) < now.addingTimeInterval(-history)
+        }
         return SweepReport(removed: removed)
     }
 }

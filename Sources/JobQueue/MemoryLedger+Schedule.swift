@@ -36,7 +36,8 @@ extension MemoryLedger {
             for (target, parameters) in about {
                 let id = target.isEmpty ? spec.kind.rawValue : "\(spec.kind)/\(target)"
                 wanted[id] = ScheduleRow(
-                    id: id, kind: spec.kind, target: target, parameters: parameters, schedule: schedule, storedSpec: text,
+                    id: id, kind: spec.kind, target: target, parameters: parameters, schedule: schedule,
+                    storedSpec: text,
                     lastSlot: Date(timeIntervalSince1970: 0), nextSlot: world)
             }
         }

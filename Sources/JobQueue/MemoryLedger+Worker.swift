@@ -63,7 +63,9 @@ extension MemoryLedger {
         row.deadlineAt = now.addingTimeInterval(Double(row.job.timeoutSeconds))
         row.isAlone = row.crashes >= 2
         jobs[row.job.id] = row
-        if let key = row.job.limitKey, let slot { slots[key, default: [:]][slot] = SlotHolder(job: row.job.id, fence: row.fence) }
+        if let key = row.job.limitKey, let slot {
+            slots[key, default: [:]][slot] = SlotHolder(job: row.job.id, fence: row.fence)
+        }
         return ClaimedJob(
             id: row.job.id, kind: row.job.kind, tenant: row.tenant, target: row.job.target, queue: row.job.queue,
             lane: row.job.lane, fence: row.fence, attempt: row.attempt, attemptsMax: row.job.attemptsMax,

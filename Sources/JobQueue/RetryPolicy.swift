@@ -20,7 +20,8 @@ public struct RetryPolicy: Sendable, Codable, Equatable {
 
     /// Makes a policy; the defaults try 5 times over about 15 s to minutes.
     public init(
-        attemptsMax: Int = 5, firstSeconds: Double = 1, factor: Double = 3, maxSeconds: Double = 600, jitter: Double = 0.3
+        attemptsMax: Int = 5, firstSeconds: Double = 1, factor: Double = 3, maxSeconds: Double = 600,
+        jitter: Double = 0.3
     ) {
         self.attemptsMax = attemptsMax
         self.firstSeconds = firstSeconds

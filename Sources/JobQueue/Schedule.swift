@@ -123,7 +123,8 @@ public struct Schedule: Sendable, Codable, Equatable {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         if let seconds = try container.decodeIfPresent(Int.self, forKey: .every) {
             guard seconds > 0 else {
-                throw DecodingError.dataCorruptedError(forKey: .every, in: container, debugDescription: "must be above 0")
+                throw DecodingError.dataCorruptedError(
+                    forKey: .every, in: container, debugDescription: "must be above 0")
             }
             times = .every(seconds: seconds)
         } else {

@@ -61,6 +61,17 @@ public struct ReplacementPlan: Hashable, Sendable, Codable {
     /// A pool whose type costs more on demand than so many times the cheapest that fits is not worth its lower risk.
     public static let priceFactorMax = 2.0
 
+    /// The types that are looked at for a requirement, the cheapest first: those that carry it and are not too dear.
+    public static func candidates(
+        for requirement: ReplacementRequirement, families: [String] = [], catalogue: InstanceCatalogue = .shipped
+    ) -> [InstanceType] {
+        let fitting = catalogue.carrying(
+            requirement.total, architecture: requirement.architecture, families: families)
+        guard let cheapest = fitting.first else { return [] }
+        let priceMax = Int64(Double(cheapest.onDemandUSEast1.rawValue) * priceFactorMax)
+        return fitting.filter { $0.onDemandUSEast1.rawValue <= priceMax }
+    }
+
     /// Plans a replacement: spot of low risk, then any spot, then on demand. No steps: nothing in the catalogue fits.
     ///
     /// Pools are ranked by risk in steps of 0.05, then price, then type and zone: risks are coarse and tie in masses.
@@ -68,14 +79,12 @@ public struct ReplacementPlan: Hashable, Sendable, Codable {
         for question: Question, catalogue: InstanceCatalogue = .shipped, advisor: SpotAdvisor = .shipped
     ) {
         let zones = question.requirement.zone.map { zone in question.zones.filter { $0.key == zone } } ?? question.zones
-        let fitting = catalogue.carrying(
-            question.requirement.total, architecture: question.requirement.architecture, families: question.families)
-        guard let cheapest = fitting.first, !zones.isEmpty else {
+        let types = ReplacementPlan.candidates(
+            for: question.requirement, families: question.families, catalogue: catalogue)
+        guard !types.isEmpty, !zones.isEmpty else {
             steps = []
             return
         }
-        let priceMax = Int64(Double(cheapest.onDemandUSEast1.rawValue) * ReplacementPlan.priceFactorMax)
-        let types = fitting.filter { $0.onDemandUSEast1.rawValue <= priceMax }
         var pools: [Ranked] = []
         for type in types {
             for zone in zones.keys {

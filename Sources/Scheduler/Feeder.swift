@@ -20,8 +20,8 @@ struct Feeder: Sendable {
         var memory = Memory()
         while !Task.isCancelled {
             do {
-                try await feed(broker, &memory)
-                try await Task.sleep(for: configuration.feedEvery)
+                let isBehind = try await feed(broker, &memory)
+                try await Task.sleep(for: isBehind ? configuration.feedEveryWhenBehind : configuration.feedEvery)
             } catch is CancellationError {
                 return
             } catch {
@@ -31,7 +31,8 @@ struct Feeder: Sendable {
         }
     }
 
-    private func feed(_ broker: any Broker, _ memory: inout Memory) async throws {
+    /// One look. True: a list took all that was asked for, so that it may be empty again soon.
+    private func feed(_ broker: any Broker, _ memory: inout Memory) async throws -> Bool {
         if try await broker.plantIncarnation(memory.incarnation) {
             logger.warning("the broker was empty: its lists are filled anew")
             memory.cursors.removeAll()
@@ -41,13 +42,16 @@ struct Feeder: Sendable {
             memory.fullLookAt = .now + configuration.fullLookEvery
         }
         let lists = try await ledger.readyLists()
-        if lists.isEmpty { return }
+        if lists.isEmpty { return false }
+        var isBehind = false
         let lengths = try await broker.lengths(of: lists)
         for (list, length) in zip(lists, lengths) where length < configuration.listMax / 2 {
-            let feed = try await ledger.ready(
-                in: list, atMost: configuration.listMax - length, cursor: memory.cursors[list] ?? .start)
+            let wanted = configuration.listMax - length
+            let feed = try await ledger.ready(in: list, atMost: wanted, cursor: memory.cursors[list] ?? .start)
             memory.cursors[list] = feed.cursor
             if !feed.ids.isEmpty { try await broker.push(feed.ids, to: list) }
+            if feed.ids.count == wanted { isBehind = true }
         }
+        return isBehind
     }
 }

@@ -8,6 +8,8 @@ public struct SchedulerConfiguration: Sendable {
     public var leadEvery = Duration.seconds(3)
     /// How often it hands out ids.
     public var feedEvery = Duration.milliseconds(250)
+    /// How often it hands out ids while the workers take them as fast as it does.
+    public var feedEveryWhenBehind = Duration.milliseconds(10)
     /// Every so often a look starts at the head of every list again: ids that were popped and lost are seen then.
     public var fullLookEvery = Duration.seconds(3)
     /// Ids kept in a list at most: about four times the fleet's slots.

@@ -127,6 +127,9 @@ public final class SimulatorServer: Sendable {
         whenListening: @escaping @Sendable (_ port: Int) async -> Void = { _ in }
     ) throws -> Application<SimulatorResponder> {
         let continuation = addressContinuation
+        // Hummingbird reports every cancelled listener as an error; what goes wrong here is thrown.
+        var quiet = logger
+        quiet.logLevel = .critical
         return Application(
             responder: responder, server: server,
             configuration: ApplicationConfiguration(
@@ -135,6 +138,6 @@ public final class SimulatorServer: Sendable {
                 let bound = channel.localAddress?.port ?? port
                 await whenListening(bound)
                 continuation.yield((isKubernetes, bound))
-            }, logger: logger)
+            }, logger: quiet)
     }
 }

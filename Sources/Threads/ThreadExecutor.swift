@@ -20,7 +20,10 @@ public final class ThreadExecutor: SerialExecutor {
     public init(name: String) {
         let line = JobLine()
         self.line = line
-        Thread { line.serve(named: String(decoding: name.utf8.prefix(15), as: UTF8.self)) }.start()
+        let thread = Thread { line.serve() }
+        thread.start()
+        // After the start: Foundation names only a thread that exists, and knows it for sure only here.
+        thread.name = String(decoding: name.utf8.prefix(15), as: UTF8.self)
     }
 
     deinit { line.end() }
@@ -72,8 +75,7 @@ private final class JobLine: @unchecked Sendable {
         return thread.map { pthread_equal($0, pthread_self()) != 0 } ?? false
     }
 
-    func serve(named name: String) {
-        Thread.current.name = name
+    func serve() {
         var signals = sigset_t()
         unsafe sigemptyset(&signals)
         unsafe sigaddset(&signals, SIGPIPE)

@@ -10,8 +10,8 @@ final class InFlight: Sendable {
         var ordinaryOwned = 0
         var handedBack: [RunID: ContinuousClock.Instant] = [:]
         var slotWaiters: [(lane: Lane, continuation: CheckedContinuation<Void, Never>)] = []
-        var changeWaiter: CheckedContinuation<Void, Never>?
-        var hasChanged = false
+        var changes = 0
+        var changeWaiters: [CheckedContinuation<Void, Never>] = []
     }
 
     /// Room for more runs, counted apart for lane 0 and for the rest.
@@ -62,7 +62,7 @@ final class InFlight: Sendable {
             if state.runs[run.id.job] === run { state.runs[run.id.job] = nil }
             if run.job.lane != .interruption { state.ordinaryOwned -= 1 }
             if holdsSlot { return freeSlot(of: run.job.lane, &state) }
-            return takeChangeWaiter(&state)
+            return takeChangeWaiters(&state)
         })
     }
 
@@ -86,15 +86,15 @@ final class InFlight: Sendable {
         }
     }
 
-    /// Waits until something was released or left since the last call.
-    func waitForChange() async {
+    /// Counts releases and slots given back: what `waitForChange` compares with.
+    var changes: Int { state.withLock { $0.changes } }
+
+    /// Waits until something was released or given back after `changes` was read.
+    func waitForChange(after seen: Int) async {
         await withCheckedContinuation { continuation in
             let isNow = state.withLock { state in
-                if state.hasChanged {
-                    state.hasChanged = false
-                    return true
-                }
-                state.changeWaiter = continuation
+                if state.changes != seen { return true }
+                state.changeWaiters.append(continuation)
                 return false
             }
             if isNow { continuation.resume() }
@@ -103,7 +103,7 @@ final class InFlight: Sendable {
 
     /// Wakes whoever waits for a change.
     func poke() {
-        wake(state.withLock { takeChangeWaiter(&$0) })
+        wake(state.withLock { takeChangeWaiters(&$0) })
     }
 
     /// Remembers a run that was handed back: a claim's answer that comes later is dropped.
@@ -129,7 +129,7 @@ final class InFlight: Sendable {
     private func freeSlot(of lane: Lane, _ state: inout State) -> [CheckedContinuation<Void, Never>] {
         state.slotsHeld -= 1
         if lane != .interruption { state.ordinarySlotsHeld -= 1 }
-        var woken = takeChangeWaiter(&state)
+        var woken = takeChangeWaiters(&state)
         while let index = state.slotWaiters.indices.filter({ mayTake(state.slotWaiters[$0].lane, state) })
             .min(by: { state.slotWaiters[$0].lane < state.slotWaiters[$1].lane })
         {
@@ -140,13 +140,10 @@ final class InFlight: Sendable {
         return woken
     }
 
-    private func takeChangeWaiter(_ state: inout State) -> [CheckedContinuation<Void, Never>] {
-        guard let waiter = state.changeWaiter else {
-            state.hasChanged = true
-            return []
-        }
-        state.changeWaiter = nil
-        return [waiter]
+    private func takeChangeWaiters(_ state: inout State) -> [CheckedContinuation<Void, Never>] {
+        state.changes += 1
+        defer { state.changeWaiters.removeAll() }
+        return state.changeWaiters
     }
 
     private func wake(_ continuations: [CheckedContinuation<Void, Never>]) {

@@ -42,11 +42,15 @@ struct WorkerSession: Sendable {
             loops.addTask { await self.renewLoop() }
             loops.addTask { await self.watchLoop() }
             loops.addTask { await self.hintLoop() }
-            await withDiscardingTaskGroup { runs in
-                await takeLoop { run in
-                    runs.addTask { await self.execution.run(run) }
+            loops.addTask { await self.finishUp() }
+            await withTaskGroup(of: Void.self) { takers in
+                for share in Share.allCases {
+                    takers.addTask {
+                        await withDiscardingTaskGroup { runs in
+                            await self.takeLoop(share) { run in runs.addTask { await self.execution.run(run) } }
+                        }
+                    }
                 }
-                await finishUp()
             }
             loops.cancelAll()
         }
@@ -61,18 +65,37 @@ struct WorkerSession: Sendable {
 
     // MARK: Taking
 
+    /// Two loops take side by side, so that neither waits for the other's room: one for lane 0, one for the rest.
+    private enum Share: CaseIterable {
+        case interruption, ordinary
+
+        var lanes: [Lane] {
+            switch self {
+            case .interruption: [.interruption]
+            case .ordinary: [.safety, .work, .data]
+            }
+        }
+
+        func room(_ room: InFlight.Room) -> Int {
+            switch self {
+            case .interruption: room.interruption
+            case .ordinary: room.ordinary
+            }
+        }
+    }
+
     /// Step 4 of 7: takes ids and claims their rows; looks into the ledger itself at least every `scanEvery`.
-    private func takeLoop(start: (ActiveRun) -> Void) async {
+    private func takeLoop(_ share: Share, start: (ActiveRun) -> Void) async {
         var nextScan = ContinuousClock.now
         var brokerPause = Duration.zero
+        let lanes = share.lanes
         while !isOver {
-            let room = inFlight.room
-            guard room.interruption > 0 else {
-                await inFlight.waitForChange()
+            let changes = inFlight.changes
+            let atMost = share.room(inFlight.room)
+            guard atMost > 0 else {
+                await inFlight.waitForChange(after: changes)
                 continue
             }
-            let lanes = room.ordinary > 0 ? Lane.allCases : [.interruption]
-            let atMost = room.ordinary > 0 ? room.ordinary : room.interruption
             do {
                 if ContinuousClock.now >= nextScan {
                     let found = try await scan(lanes, atMost)
@@ -131,7 +154,7 @@ struct WorkerSession: Sendable {
         _ lanes: [Lane], _ atMost: Int
     ) async throws -> (jobs: [ClaimedJob], requestedAt: ContinuousClock.Instant) {
         let requestedAt = ContinuousClock.now
-        if inFlight.count == 0 {
+        if lanes.contains(.work), inFlight.count == 0 {
             let suspects = try await ledger.scan(
                 configuration.queues, lanes: [], atMost: 1, by: worker, kinds: kinds, alone: true)
             if !suspects.isEmpty { return (suspects, requestedAt) }
@@ -244,9 +267,16 @@ struct WorkerSession: Sendable {
 
     // MARK: Stopping
 
-    /// Lets handlers reach a checkpoint; cancels those that do not in time.
+    /// Once the worker drains: lets handlers reach a checkpoint; cancels those that do not in time.
     private func finishUp() async {
-        guard drain.isDraining, trust.timeLeft > .zero else { return }
+        do {
+            while true { try await drain.sleep(for: .seconds(3600)) }
+        } catch is HandBack {
+            inFlight.poke()
+        } catch {
+            return  // the session ended by losing its lease
+        }
+        guard trust.timeLeft > .zero else { return }
         do {
             try await ledger.setState(.draining, of: worker)
         } catch {

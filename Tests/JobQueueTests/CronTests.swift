@@ -24,10 +24,16 @@ struct CronTests {
         Row("0 0 29 feb *", "UTC", "2026-01-01T00:00:00Z", ["2028-02-29T00:00:00Z", "2032-02-29T00:00:00Z"]),
         Row("30 6 1,15 * *", "UTC", "2026-01-01T06:30:00Z", ["2026-01-15T06:30:00Z", "2026-02-01T06:30:00Z"]),
         // Both day fields restricted: either does (crontab(5)).
-        Row("0 0 13 * fri", "UTC", "2026-02-01T00:00:00Z", ["2026-02-06T00:00:00Z", "2026-02-13T00:00:00Z", "2026-02-20T00:00:00Z"]),
+        Row(
+            "0 0 13 * fri", "UTC", "2026-02-01T00:00:00Z",
+            ["2026-02-06T00:00:00Z", "2026-02-13T00:00:00Z", "2026-02-20T00:00:00Z"]),
         Row("0 0 * * 7", "UTC", "2026-01-01T00:00:00Z", ["2026-01-04T00:00:00Z"]),
-        Row("0 0 * * sat-mon", "UTC", "2026-01-01T00:00:00Z", ["2026-01-03T00:00:00Z", "2026-01-04T00:00:00Z", "2026-01-05T00:00:00Z", "2026-01-10T00:00:00Z"]),
-        Row("10-40/15 8 * * *", "UTC", "2026-01-01T00:00:00Z", ["2026-01-01T08:10:00Z", "2026-01-01T08:25:00Z", "2026-01-01T08:40:00Z", "2026-01-02T08:10:00Z"]),
+        Row(
+            "0 0 * * sat-mon", "UTC", "2026-01-01T00:00:00Z",
+            ["2026-01-03T00:00:00Z", "2026-01-04T00:00:00Z", "2026-01-05T00:00:00Z", "2026-01-10T00:00:00Z"]),
+        Row(
+            "10-40/15 8 * * *", "UTC", "2026-01-01T00:00:00Z",
+            ["2026-01-01T08:10:00Z", "2026-01-01T08:25:00Z", "2026-01-01T08:40:00Z", "2026-01-02T08:10:00Z"]),
         // Berlin, 29 March 2026: 02:00 to 03:00 does not exist. 02:30 fires when the gap ends, once.
         Row("30 2 * * *", "Europe/Berlin", "2026-03-28T12:00:00Z", ["2026-03-29T01:00:00Z", "2026-03-30T00:30:00Z"]),
         Row("0,30 2 * * *", "Europe/Berlin", "2026-03-28T12:00:00Z", ["2026-03-29T01:00:00Z", "2026-03-30T00:00:00Z"]),
@@ -36,17 +42,27 @@ struct CronTests {
         Row("30 2 * * *", "Europe/Berlin", "2026-10-24T12:00:00Z", ["2026-10-25T00:30:00Z", "2026-10-26T01:30:00Z"]),
         Row("30 2 * * *", "Europe/Berlin", "2026-10-25T01:15:00Z", ["2026-10-26T01:30:00Z"]),
         // With wild hours every real minute that matches fires: both passes of the repeated hour, none in the gap.
-        Row("30 * * * *", "Europe/Berlin", "2026-10-25T00:00:00Z", ["2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z", "2026-10-25T02:30:00Z"]),
+        Row(
+            "30 * * * *", "Europe/Berlin", "2026-10-25T00:00:00Z",
+            ["2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z", "2026-10-25T02:30:00Z"]),
         Row("30 * * * *", "Europe/Berlin", "2026-03-29T00:00:00Z", ["2026-03-29T00:30:00Z", "2026-03-29T01:30:00Z"]),
         // New York, 8 March and 1 November 2026.
-        Row("15 2 * * *", "America/New_York", "2026-03-07T12:00:00Z", ["2026-03-08T07:00:00Z", "2026-03-09T06:15:00Z"]),
-        Row("15 1 * * *", "America/New_York", "2026-10-31T12:00:00Z", ["2026-11-01T05:15:00Z", "2026-11-02T06:15:00Z"]),
+        Row(
+            "15 2 * * *", "America/New_York", "2026-03-07T12:00:00Z", ["2026-03-08T07:00:00Z", "2026-03-09T06:15:00Z"]),
+        Row(
+            "15 1 * * *", "America/New_York", "2026-10-31T12:00:00Z", ["2026-11-01T05:15:00Z", "2026-11-02T06:15:00Z"]),
         // Lord Howe moves by half an hour: 4 October 2026 02:00 -> 02:30; 5 April 2026 02:00 -> 01:30.
-        Row("15 2 * * *", "Australia/Lord_Howe", "2026-10-02T20:00:00Z", ["2026-10-03T15:30:00Z", "2026-10-04T15:15:00Z"]),
-        Row("45 1 * * *", "Australia/Lord_Howe", "2026-04-04T00:00:00Z", ["2026-04-04T14:45:00Z", "2026-04-05T15:15:00Z"]),
+        Row(
+            "15 2 * * *", "Australia/Lord_Howe", "2026-10-02T20:00:00Z",
+            ["2026-10-03T15:30:00Z", "2026-10-04T15:15:00Z"]),
+        Row(
+            "45 1 * * *", "Australia/Lord_Howe", "2026-04-04T00:00:00Z",
+            ["2026-04-04T14:45:00Z", "2026-04-05T15:15:00Z"]),
         // Apia had no 30 December 2011.
         Row("0 12 30 dec *", "Pacific/Apia", "2011-12-01T00:00:00Z", ["2011-12-30T10:00:00Z", "2012-12-29T22:00:00Z"]),
-        Row("0 12 * * *", "Pacific/Apia", "2011-12-29T00:00:00Z", ["2011-12-29T22:00:00Z", "2011-12-30T10:00:00Z", "2011-12-30T22:00:00Z"]),
+        Row(
+            "0 12 * * *", "Pacific/Apia", "2011-12-29T00:00:00Z",
+            ["2011-12-29T22:00:00Z", "2011-12-30T10:00:00Z", "2011-12-30T22:00:00Z"]),
         Row("0 * 30 dec *", "Pacific/Apia", "2011-12-01T00:00:00Z", ["2012-12-29T10:00:00Z"]),
     ]
 
@@ -62,7 +78,8 @@ struct CronTests {
         }
     }
 
-    @Test("an expression that never matches has no next instant", arguments: ["0 0 31 2 *", "0 0 30 feb *", "* * 31 4 *"])
+    @Test(
+        "an expression that never matches has no next instant", arguments: ["0 0 31 2 *", "0 0 30 feb *", "* * 31 4 *"])
     func never(_ text: String) throws {
         #expect(try CronExpression(text).next(after: Self.instant("2026-01-01T00:00:00Z"), in: .gmt) == nil)
     }
@@ -116,7 +133,10 @@ struct CronTests {
                     fields.append(Set(stride(from: range.lowerBound, through: range.upperBound, by: step)))
                     isAny.append(true)
                 } else {
-                    let values = Set((0..<Int.random(in: 1...4, using: &generator)).map { _ in Int.random(in: range, using: &generator) })
+                    let values = Set(
+                        (0..<Int.random(in: 1...4, using: &generator)).map { _ in
+                            Int.random(in: range, using: &generator)
+                        })
                     text += values.sorted().map(String.init).joined(separator: ",") + " "
                     fields.append(values)
                     isAny.append(false)
@@ -142,7 +162,8 @@ struct CronTests {
     @Test(
         "random expressions agree with a scan of every minute",
         arguments: [
-            ("UTC", "2026-02-27T00:00:00Z"), ("Europe/Berlin", "2026-03-27T00:00:00Z"), ("Europe/Berlin", "2026-10-23T00:00:00Z"),
+            ("UTC", "2026-02-27T00:00:00Z"), ("Europe/Berlin", "2026-03-27T00:00:00Z"),
+            ("Europe/Berlin", "2026-10-23T00:00:00Z"),
             ("America/New_York", "2026-03-06T00:00:00Z"), ("America/New_York", "2026-10-30T00:00:00Z"),
             ("Australia/Lord_Howe", "2026-10-02T00:00:00Z"), ("Australia/Lord_Howe", "2026-04-03T00:00:00Z"),
             ("Pacific/Apia", "2011-12-28T00:00:00Z"), ("Asia/Kathmandu", "2026-05-01T00:00:00Z"),

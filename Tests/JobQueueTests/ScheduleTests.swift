@@ -41,7 +41,8 @@ struct ScheduleTests {
     @Test(
         "missed slots: the newest, all up to a bound, or none",
         arguments: [
-            (Schedule.Missed.latest, 1, [600.0]), (.all, 3, [480, 540, 600]), (.all, 100, [60, 120, 180, 240, 300, 360, 420, 480, 540, 600]),
+            (Schedule.Missed.latest, 1, [600.0]), (.all, 3, [480, 540, 600]),
+            (.all, 100, [60, 120, 180, 240, 300, 360, 420, 480, 540, 600]),
             (.skip, 1, [600]),
         ])
     func missed(_ missed: Schedule.Missed, _ most: Int, _ wanted: [Double]) {
@@ -87,7 +88,9 @@ struct ScheduleTests {
 
 @Suite("Retries")
 struct RetryTests {
-    @Test("delays grow by the factor up to the bound", arguments: [(1, 1.0), (2, 3), (3, 9), (4, 27), (7, 600), (1000, 600)])
+    @Test(
+        "delays grow by the factor up to the bound",
+        arguments: [(1, 1.0), (2, 3), (3, 9), (4, 27), (7, 600), (1000, 600)])
     func delays(_ attempt: Int, _ seconds: Double) {
         let policy = RetryPolicy(firstSeconds: 1, factor: 3, maxSeconds: 600, jitter: 0)
         #expect(policy.delay(afterAttempt: attempt, random: 0.9) == .seconds(seconds))
@@ -107,7 +110,9 @@ struct RetryTests {
         func verdict(_ code: QueueError.Code, attempt: Int = 1) -> RetryPolicy.Verdict {
             policy.verdict(on: QueueError(code, "x"), attempt: attempt, attemptsMax: 3, random: 0.5)
         }
-        for code in [QueueError.Code.transient, .timeout, .unavailable] { #expect(verdict(code) == .retry(after: .seconds(1))) }
+        for code in [QueueError.Code.transient, .timeout, .unavailable] {
+            #expect(verdict(code) == .retry(after: .seconds(1)))
+        }
         for code in [QueueError.Code.invalid, .refused, .notFound, .conflict] {
             #expect(verdict(code) == .dead(reason: "permanent error: \(code.rawValue)"))
         }

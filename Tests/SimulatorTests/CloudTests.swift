@@ -23,7 +23,8 @@ struct CloudTests {
     private func idsInMoto(_ key: String, _ value: String) async throws -> [String] {
         let simulator = try simulator()
         let response = try await simulator.ec2(
-            ["Action": "DescribeInstances", "Filter.1.Name": "tag:" + key, "Filter.1.Value.1": value], at: simulator.motoURL)
+            ["Action": "DescribeInstances", "Filter.1.Name": "tag:" + key, "Filter.1.Value.1": value],
+            at: simulator.motoURL)
         return AWSGateway.instances(in: response.body, clientToken: nil).map(\.id)
     }
 
@@ -92,12 +93,14 @@ struct CloudTests {
     @Test("a reply that is dropped after acting leaves one execution behind, found again by its token")
     func droppedReply() async throws {
         let simulator = try simulator()
-        _ = try await simulator.control("POST", "faults", ["effect": "drop-after", "action": "RunInstances", "count": 1])
+        _ = try await simulator.control(
+            "POST", "faults", ["effect": "drop-after", "action": "RunInstances", "count": 1])
         await #expect(throws: HTTPClient.HTTPError.self) { try await simulator.ec2(launch("token-drop")) }
         let second = try await simulator.ec2(launch("token-drop"))
         #expect(second.status == 200)
         #expect(try await idsInMoto("token", "token-drop") == XMLText.contents(of: "instanceId", in: second.body))
-        _ = try await simulator.control("POST", "faults", ["effect": "drop-before", "action": "RunInstances", "count": 1])
+        _ = try await simulator.control(
+            "POST", "faults", ["effect": "drop-before", "action": "RunInstances", "count": 1])
         await #expect(throws: HTTPClient.HTTPError.self) { try await simulator.ec2(launch("token-before")) }
         #expect(try await idsInMoto("token", "token-before").isEmpty)
     }
@@ -105,7 +108,8 @@ struct CloudTests {
     @Test(
         "AWS faults answer with the code of the real service",
         arguments: [
-            ("throttle", "RequestLimitExceeded"), ("unauthorized", "UnauthorizedOperation"), ("expired-token", "RequestExpired"),
+            ("throttle", "RequestLimitExceeded"), ("unauthorized", "UnauthorizedOperation"),
+            ("expired-token", "RequestExpired"),
         ])
     func refusals(effect: String, expected: String) async throws {
         let simulator = try simulator()
@@ -133,7 +137,8 @@ struct CloudTests {
     func interruption() async throws {
         let simulator = try simulator()
         let world = try await simulator.control("GET", "world")["clusters"].array[0]
-        let answer = try await simulator.control("POST", "interrupt", ["cluster": "blue", "count": 1, "duplicate": true])
+        let answer = try await simulator.control(
+            "POST", "interrupt", ["cluster": "blue", "count": 1, "duplicate": true])
         let interrupted = try #require(answer["interrupted"].array.first)
         let id = try #require(interrupted["instanceID"].string)
         let link = CloudLink(motoURL: simulator.awsURL)
@@ -154,7 +159,8 @@ struct CloudTests {
         #expect(record["abruptPodDeaths"].array.count == record["podsAtInterruption"].int)
         let state = try await simulator.eventually("moto ends it too") { () -> String? in
             let body = try await simulator.ec2(
-                ["Action": "DescribeInstances", "InstanceId.1": id], at: simulator.motoURL).body
+                ["Action": "DescribeInstances", "InstanceId.1": id], at: simulator.motoURL
+            ).body
             return XMLText.contents(of: "instanceState", in: body).first { $0.contains("terminated") }
         }
         #expect(state.contains("48"))
@@ -175,7 +181,9 @@ struct CloudTests {
             ])
         let known = Set(nodes.compactMap { $0["instanceID"].string })
         let joined = try await simulator.eventually("the group's new node") {
-            try await simulator.control("GET", "state")["nodes"].array.first { !known.contains($0["instanceID"].string ?? "") }
+            try await simulator.control("GET", "state")["nodes"].array.first {
+                !known.contains($0["instanceID"].string ?? "")
+            }
         }
         #expect(joined["owner"] == "auto-scaling-group")
     }
@@ -202,7 +210,8 @@ struct CloudTests {
     func badControl() async throws {
         let simulator = try simulator()
         for (path, body) in [
-            ("faults", ["effect": "melt"]), ("interrupt", ["cluster": "red"]), ("interrupt", ["cluster": "blue", "kind": "flood"]),
+            ("faults", ["effect": "melt"]), ("interrupt", ["cluster": "red"]),
+            ("interrupt", ["cluster": "blue", "kind": "flood"]),
             ("clock/advance", ["seconds": -1]), ("nothing", .object([:])),
         ] as [(String, JSONValue)] {
             await #expect(throws: APIStatus.self) { try await simulator.control("POST", path, body) }

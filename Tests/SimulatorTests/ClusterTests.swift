@@ -10,7 +10,8 @@ private struct Bench {
 
     init(awkward: Bool = false, seed: UInt64 = 7) {
         let plan = SimulatedCluster(
-            name: "bench", nodeCount: 6, podCount: 40, hasAwkwardPods: awkward, podStartSeconds: 1...1, podStopFraction: 0.5...0.5)
+            name: "bench", nodeCount: 6, podCount: 40, hasAwkwardPods: awkward, podStartSeconds: 1...1,
+            podStopFraction: 0.5...0.5)
         cluster = ClusterState(plan: plan, seed: seed, timeline: timeline)
         let blueprint = Blueprint(plan: plan, seed: seed)
         for (kind, object) in blueprint.objects { cluster.create(kind, object) }
@@ -33,13 +34,16 @@ private struct Bench {
     ) throws -> (status: Int, json: JSONValue) {
         let reply = cluster.answer(
             KubernetesRequest(
-                method: method, path: path.split(separator: "/").map(String.init), query: query, contentType: type, accept: "",
+                method: method, path: path.split(separator: "/").map(String.init), query: query, contentType: type,
+                accept: "",
                 body: body.isNull ? [] : body.bytes, role: role, user: "tester"))
         guard case .body(let status, let bytes) = reply else { return (0, .null) }
         return (status, try JSONValue(parsing: bytes))
     }
 
-    func evict(_ pod: PodFacts, uid: String? = nil, version: String = "policy/v1") throws -> (status: Int, json: JSONValue) {
+    func evict(_ pod: PodFacts, uid: String? = nil, version: String = "policy/v1") throws -> (
+        status: Int, json: JSONValue
+    ) {
         try call(
             "POST", "/api/v1/namespaces/\(pod.key.namespace)/pods/\(pod.key.name)/eviction",
             [
@@ -78,9 +82,15 @@ private struct Bench {
 struct ClusterTests {
     @Test("the same seed gives the same world, another seed another one")
     func seeded() {
-        func names(_ seed: UInt64) -> [String] { Bench(seed: seed).cluster.pods.values.map { "\($0.key)@\($0.node ?? "")" }.sorted() }
-        #expect(names(7) == names(7))
-        #expect(names(7) != names(8))
+        func pods(_ seed: UInt64) -> [String] {
+            Bench(seed: seed).cluster.pods.values.map {
+                "\($0.key.namespace)/\($0.key.name) on \($0.node ?? "") \($0.uid)"
+            }
+            .sorted()
+        }
+        let world = pods(7)
+        #expect(pods(7) == world)
+        #expect(pods(8) != world)
     }
 
     @Test("the world starts settled: every pod runs and is ready")
@@ -92,7 +102,9 @@ struct ClusterTests {
         }
     }
 
-    @Test("an eviction stops the pod gracefully and its controller makes another", arguments: ["policy/v1", "policy/v1beta1"])
+    @Test(
+        "an eviction stops the pod gracefully and its controller makes another",
+        arguments: ["policy/v1", "policy/v1beta1"])
     func eviction(version: String) throws {
         let bench = Bench()
         let pods = bench.pods("coredns", in: "kube-system")
@@ -163,7 +175,9 @@ struct ClusterTests {
         let pod = try #require(bench.pods("coredns", in: "kube-system").first)
         let path = "/api/v1/namespaces/kube-system/pods/" + pod.key.name
         #expect(try bench.call("DELETE", path, .null).json["metadata"]["deletionGracePeriodSeconds"] == 15)
-        #expect(try bench.call("DELETE", path, ["gracePeriodSeconds": 2]).json["metadata"]["deletionGracePeriodSeconds"] == 2)
+        #expect(
+            try bench.call("DELETE", path, ["gracePeriodSeconds": 2]).json["metadata"]["deletionGracePeriodSeconds"]
+                == 2)
         bench.pass(1.5)
         #expect(bench.cluster.pods[pod.key] == nil)
         let other = try #require(bench.pods("coredns", in: "kube-system").first)
@@ -177,7 +191,8 @@ struct ClusterTests {
         let node = try #require(bench.cluster.pods.values.first { $0.isEvictable }?.node)
         let id = bench.cluster.instanceID(ofNode: node)
         let patch: JSONValue = ["spec": ["unschedulable": true]]
-        #expect(try bench.call("PATCH", "/api/v1/nodes/" + node, patch, type: "application/merge-patch+json").status == 200)
+        #expect(
+            try bench.call("PATCH", "/api/v1/nodes/" + node, patch, type: "application/merge-patch+json").status == 200)
         #expect(bench.cluster.records[id]?.cordonedBy == "tester")
         #expect(bench.cluster.records[id]?.drainedAt == nil)
         for _ in 0..<30 where bench.cluster.records[id]?.drainedAt == nil {
@@ -256,8 +271,12 @@ struct ClusterTests {
         #expect(refused.json["message"].string?.contains("cannot patch resource \"nodes\"") == true)
         #expect(try bench.call("PATCH", node, patch, type: "application/merge-patch+json", role: .act).status == 200)
         #expect(try bench.call("GET", node, role: .readOnly).status == 200)
-        #expect(try bench.call("DELETE", "/apis/apps/v1/namespaces/kube-system/deployments/coredns", role: .act).status == 403)
-        let review: JSONValue = ["spec": ["resourceAttributes": ["verb": "create", "resource": "pods", "subresource": "eviction"]]]
+        #expect(
+            try bench.call("DELETE", "/apis/apps/v1/namespaces/kube-system/deployments/coredns", role: .act).status
+                == 403)
+        let review: JSONValue = [
+            "spec": ["resourceAttributes": ["verb": "create", "resource": "pods", "subresource": "eviction"]]
+        ]
         let path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
         #expect(try bench.call("POST", path, review, role: .act).json["status"]["allowed"] == true)
         #expect(try bench.call("POST", path, review, role: .readOnly).json["status"]["allowed"] == false)
@@ -269,7 +288,8 @@ struct ClusterTests {
         func watch(_ query: [String: String]) throws -> WatchSession {
             let reply = bench.cluster.answer(
                 KubernetesRequest(
-                    method: "GET", path: ["api", "v1", "nodes"], query: query.merging(["watch": "1"]) { $1 }, contentType: "",
+                    method: "GET", path: ["api", "v1", "nodes"], query: query.merging(["watch": "1"]) { $1 },
+                    contentType: "",
                     accept: "", body: [], role: .admin, user: "tester"))
             guard case .watch(let session) = reply else { throw APIStatus.noSuchPath }
             return session

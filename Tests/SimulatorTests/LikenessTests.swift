@@ -18,43 +18,45 @@ struct LikenessTests {
             cluster: simulator.plan, role: .admin, port: simulator.addresses.kubernetesPort)
     }
 
-    private func python(_ script: String, _ arguments: String...) throws -> (status: Int32, text: String) {
+    private func python(_ script: String, _ arguments: String...) async throws -> (status: Int32, text: String) {
         let own = Self.root + "/.run/venv/bin/python"
         let interpreter = FileManager.default.isExecutableFile(atPath: own) ? own : "python3"
-        return try ChildProcess([interpreter, Self.root + "/tools/simulator-checks/" + script] + arguments).run()
+        return try await ChildProcess([interpreter, Self.root + "/tools/simulator-checks/" + script] + arguments).run()
     }
 
-    private func kubectl(_ arguments: String...) throws -> (status: Int32, text: String) {
-        try ChildProcess(["kubectl"] + arguments, environment: ["KUBECONFIG": try kubeconfig()]).run()
+    private func kubectl(_ arguments: String...) async throws -> (status: Int32, text: String) {
+        try await ChildProcess(["kubectl"] + arguments, environment: ["KUBECONFIG": try kubeconfig()]).run()
     }
 
     @Test("kubectl gets, describes, cordons, drains and uncordons")
     func kubectlWorks() async throws {
-        let nodes = try kubectl("get", "nodes", "-o", "name")
+        let nodes = try await kubectl("get", "nodes", "-o", "name")
         #expect(nodes.status == 0, "\(nodes.text)")
         let node = try #require(nodes.text.split(separator: "\n").first { $0.hasPrefix("node/") }).dropFirst(5)
-        let described = try kubectl("describe", "node", String(node))
+        let described = try await kubectl("describe", "node", String(node))
         #expect(described.status == 0, "\(described.text)")
         #expect(described.text.contains("Non-terminated Pods"))
         #expect(described.text.contains("aws-node-"))
-        #expect(try kubectl("get", "pods,pdb,deployments,statefulsets,pv,pvc,hpa,endpointslices", "-A").status == 0)
-        let cordoned = try kubectl("cordon", String(node))
+        #expect(
+            try await kubectl("get", "pods,pdb,deployments,statefulsets,pv,pvc,hpa,endpointslices", "-A").status == 0)
+        let cordoned = try await kubectl("cordon", String(node))
         #expect(cordoned.status == 0, "\(cordoned.text)")
-        #expect(try kubectl("get", "node", String(node)).text.contains("SchedulingDisabled"))
-        let drained = try kubectl("drain", String(node), "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=60s")
+        #expect(try await kubectl("get", "node", String(node)).text.contains("SchedulingDisabled"))
+        let drained = try await kubectl(
+            "drain", String(node), "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=60s")
         #expect(drained.status == 0, "\(drained.text)")
         let state = try await simulator().control("GET", "state")
         let record = try #require(state["nodes"].array.first { $0["node"].string == String(node) })
         #expect(!record["drainedAt"].isNull)
         #expect((record["podsEvicted"].int ?? 0) > 0)
         #expect(state["pdbViolations"].array.isEmpty)
-        #expect(try kubectl("uncordon", String(node)).status == 0)
-        #expect(try kubectl("get", "pod", "nobody").status != 0)
+        #expect(try await kubectl("uncordon", String(node)).status == 0)
+        #expect(try await kubectl("get", "pod", "nobody").status != 0)
     }
 
     @Test("the official Python client lists, pages, watches, patches and evicts")
-    func pythonClient() throws {
-        let result = try python("python_client.py", try kubeconfig())
+    func pythonClient() async throws {
+        let result = try await python("python_client.py", try kubeconfig())
         #expect(result.status == 0, "\(result.text)")
         #expect(result.text.contains("ok: 6 nodes"))
     }
@@ -62,14 +64,18 @@ struct LikenessTests {
     @Test("every object is valid by the definitions of Kubernetes 1.35, unknown fields included")
     func schema() async throws {
         let definitions = Self.root + "/Tests/SimulatorTests/Resources/definitions-v1.35.0.json.gz"
-        let valid = try python("validate_schema.py", try kubeconfig(), definitions)
+        let valid = try await python("validate_schema.py", try kubeconfig(), definitions)
         #expect(valid.status == 0, "\(valid.text)")
         let simulator = try simulator()
-        let nodes = try JSONValue(parsing: try await simulator.kubernetes("GET", "/api/v1/nodes", token: "blue-admin").body)
+        let nodes = try JSONValue(
+            parsing: try await simulator.kubernetes("GET", "/api/v1/nodes", token: "blue-admin").body)
         let path = "/api/v1/nodes/" + (nodes["items"].array.first?["metadata"]["name"].string ?? "")
         _ = try await simulator.kubernetes("PATCH", path, token: "blue-admin", ["spec": ["bogus": 1]])
-        #expect(try python("validate_schema.py", try kubeconfig(), definitions).status != 0, "the check finds nothing")
-        _ = try await simulator.kubernetes("PATCH", path, token: "blue-admin", .object(["spec": .object(["bogus": .null])]))
+        #expect(
+            try await python("validate_schema.py", try kubeconfig(), definitions).status != 0, "the check finds nothing"
+        )
+        _ = try await simulator.kubernetes(
+            "PATCH", path, token: "blue-admin", .object(["spec": .object(["bogus": .null])]))
     }
 
     @Test("a wrong token is unauthorised, a weak one forbidden, a wrong authority refused by the client")

@@ -33,13 +33,15 @@ struct PatchTests {
     @Test("a strategic merge patch merges containers by name and replaces tolerations and taints as a whole")
     func strategic() throws {
         let patch = try json(
-            #"{"spec":{"containers":[{"name":"main","image":"main:2","env":[{"name":"B","value":"2"}]}],"tolerations":[{"key":"u"}]}}"#)
+            #"{"spec":{"containers":[{"name":"main","image":"main:2","env":[{"name":"B","value":"2"}]}],"tolerations":[{"key":"u"}]}}"#
+        )
         let patched = StrategicMerge.apply(Self.deployment, patch)
         let containers = patched["spec"]["containers"].array
         #expect(containers.map { $0["image"].string } == ["main:2", "side:1"])
         #expect(containers.first?["env"].array.map { $0["name"].string } == ["A", "B"])
         #expect(patched["spec"]["tolerations"] == [["key": "u"]])
-        let taints = StrategicMerge.apply(Self.node, try json(#"{"spec":{"taints":[{"key":"new","effect":"NoExecute"}]}}"#))
+        let taints = StrategicMerge.apply(
+            Self.node, try json(#"{"spec":{"taints":[{"key":"new","effect":"NoExecute"}]}}"#))
         #expect(taints["spec"]["taints"].array.map { $0["key"].string } == ["new"])
     }
 
@@ -48,7 +50,8 @@ struct PatchTests {
         let removed = StrategicMerge.apply(
             Self.deployment, try json(#"{"spec":{"containers":[{"name":"side","$patch":"delete"}]}}"#))
         #expect(removed["spec"]["containers"].array.map { $0["name"].string } == ["main"])
-        let replaced = StrategicMerge.apply(Self.node, try json(#"{"metadata":{"labels":{"$patch":"replace","z":"9"}}}"#))
+        let replaced = StrategicMerge.apply(
+            Self.node, try json(#"{"metadata":{"labels":{"$patch":"replace","z":"9"}}}"#))
         #expect(replaced["metadata"]["labels"].strings == ["z": "9"])
         let added = StrategicMerge.apply(Self.node, try json(#"{"metadata":{"finalizers":["y"]}}"#))
         #expect(added["metadata"]["finalizers"] == ["x", "y"])
@@ -74,7 +77,8 @@ struct PatchTests {
     @Test(
         "a JSON patch that does not fit is refused",
         arguments: [
-            #"[{"op":"test","path":"/metadata/labels/a","value":"2"}]"#, #"[{"op":"remove","path":"/metadata/nothing"}]"#,
+            #"[{"op":"test","path":"/metadata/labels/a","value":"2"}]"#,
+            #"[{"op":"remove","path":"/metadata/nothing"}]"#,
             #"[{"op":"replace","path":"/spec/taints/7","value":1}]"#, #"[{"op":"fly","path":"/spec"}]"#, #"{}"#,
         ])
     func refusedPatch(operations: String) throws {
@@ -82,7 +86,9 @@ struct PatchTests {
         #expect(throws: APIStatus.self) { try Patch.apply(operations: patch, to: Self.node) }
     }
 
-    @Test("JSON survives a round trip and refuses what is not JSON", arguments: [#"{"a":[1,-2.5,"q\"\\\n\u00e9",true,null]}"#])
+    @Test(
+        "JSON survives a round trip and refuses what is not JSON",
+        arguments: [#"{"a":[1,-2.5,"q\"\\\n\u00e9",true,null]}"#])
     func roundTrip(text: String) throws {
         let value = try json(text)
         #expect(try JSONValue(parsing: value.bytes) == value)

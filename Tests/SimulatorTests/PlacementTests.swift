@@ -4,12 +4,18 @@ import Testing
 
 @Suite("Placement of pods")
 struct PlacementTests {
-    private func node(_ name: String, zone: String = "a", cpu: String = "2", _ extra: JSONValue = .object([:])) -> NodeFacts {
+    private func node(_ name: String, zone: String = "a", cpu: String = "2", _ extra: JSONValue = .object([:]))
+        -> NodeFacts
+    {
         NodeFacts(
             name: name,
             node: Patch.merge(
                 [
-                    "metadata": ["labels": ["topology.kubernetes.io/zone": .string(zone), "kubernetes.io/hostname": .string(name)]],
+                    "metadata": [
+                        "labels": [
+                            "topology.kubernetes.io/zone": .string(zone), "kubernetes.io/hostname": .string(name),
+                        ]
+                    ],
                     "status": [
                         "allocatable": ["cpu": .string(cpu), "memory": "4Gi", "pods": "10"],
                         "conditions": [["type": "Ready", "status": "True"]],
@@ -17,24 +23,34 @@ struct PlacementTests {
                 ], extra))
     }
 
-    private func pod(_ name: String, on node: String? = nil, cpu: String = "500m", _ spec: JSONValue = .object([:])) -> PodFacts {
+    private func pod(_ name: String, on node: String? = nil, cpu: String = "500m", _ spec: JSONValue = .object([:]))
+        -> PodFacts
+    {
         PodFacts(
             key: ObjectKey(namespace: "default", name: name),
             pod: [
                 "metadata": ["uid": .string(name), "labels": ["app": "web"]],
                 "spec": Patch.merge(
                     [
-                        "containers": [["name": "c", "resources": ["requests": ["cpu": .string(cpu), "memory": "128Mi"]]]],
+                        "containers": [
+                            ["name": "c", "resources": ["requests": ["cpu": .string(cpu), "memory": "128Mi"]]]
+                        ],
                         "nodeName": node.map { .string($0) } ?? .null,
                     ], spec),
             ])
     }
 
-    private func choice(_ pod: PodFacts, _ nodes: [NodeFacts], placed: [PodFacts] = [], zones: Set<String>? = nil) -> String? {
+    private func choice(_ pod: PodFacts, _ nodes: [NodeFacts], placed: [PodFacts] = [], zones: Set<String>? = nil)
+        -> String?
+    {
         var requested: [String: ResourceAmounts] = [:]
-        for other in placed { requested[other.node ?? "", default: ResourceAmounts()] = (requested[other.node ?? ""] ?? ResourceAmounts()) + other.requests }
+        for other in placed {
+            requested[other.node ?? "", default: ResourceAmounts()] =
+                (requested[other.node ?? ""] ?? ResourceAmounts()) + other.requests
+        }
         let placement = Placement(
-            nodes: nodes, requested: requested, placed: ["default": placed], antiAffine: placed.filter { !$0.antiAffinity.isEmpty })
+            nodes: nodes, requested: requested, placed: ["default": placed],
+            antiAffine: placed.filter { !$0.antiAffinity.isEmpty })
         return try? placement.choose(for: pod, volumeZones: zones).get()
     }
 
@@ -85,7 +101,10 @@ struct PlacementTests {
         let spec: JSONValue = ["topologySpreadConstraints": Workload.zoneSpread("web")]
         #expect(choice(pod("p", spec), nodes, placed: [pod("a", on: "n1")]) == "n2")
         #expect(choice(pod("p", cpu: "900m", spec), nodes, placed: [pod("a", on: "n1"), pod("b", on: "n2")]) == "n1")
-        #expect(choice(pod("p", cpu: "900m", spec), [nodes[0], node("n2", zone: "b", cpu: "100m")], placed: [pod("a", on: "n1")]) == nil)
+        #expect(
+            choice(
+                pod("p", cpu: "900m", spec), [nodes[0], node("n2", zone: "b", cpu: "100m")],
+                placed: [pod("a", on: "n1")]) == nil)
     }
 
     @Test("requests are those of containers and sidecars, or of the largest init container")
@@ -101,7 +120,9 @@ struct PlacementTests {
 
     @Test(
         "allocatable follows the EKS formula",
-        arguments: [("t3.small", 1930, 1_471_488 / 1024), ("m5.xlarge", 3920, 16384 * 934 / 1000 - 255 - 11 * 58 - 100)])
+        arguments: [
+            ("t3.small", 1930, 1_471_488 / 1024), ("m5.xlarge", 3920, 16384 * 934 / 1000 - 255 - 11 * 58 - 100),
+        ])
     func allocatable(type: String, milliCPU: Int, memoryMiB: Int) {
         let type = InstanceCatalogue.type(named: type)
         #expect(type.allocatableMilliCPU == milliCPU)

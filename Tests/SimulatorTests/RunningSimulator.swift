@@ -17,8 +17,19 @@ final class ChildProcess: @unchecked Sendable {  // the process is only touched 
         process.standardError = output
     }
 
+    /// Waiting for a process blocks a thread: never one of Swift's pool, which the simulator itself runs on.
+    private func apart<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
+        try await withCheckedThrowingContinuation { continuation in
+            Thread.detachNewThread { continuation.resume(with: Result { try body() }) }
+        }
+    }
+
     /// Starts it and waits for a line; what is printed later is read and dropped.
-    func start(until marker: String) throws -> String {
+    func start(until marker: String) async throws -> String {
+        try await apart { try self.startAndWait(marker) }
+    }
+
+    private func startAndWait(_ marker: String) throws -> String {
         try process.run()
         var text = ""
         while let chunk = try output.fileHandleForReading.read(upToCount: 1), !chunk.isEmpty {
@@ -30,18 +41,18 @@ final class ChildProcess: @unchecked Sendable {  // the process is only touched 
     }
 
     /// Runs it to its end.
-    func run() throws -> (status: Int32, text: String) {
-        try process.run()
-        let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        process.waitUntilExit()
-        return (process.terminationStatus, text)
+    func run() async throws -> (status: Int32, text: String) {
+        try await apart {
+            try self.process.run()
+            let text = String(decoding: self.output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+            self.process.waitUntilExit()
+            return (self.process.terminationStatus, text)
+        }
     }
 
     func end() {
         output.fileHandleForReading.readabilityHandler = nil
-        guard process.isRunning else { return }
-        process.terminate()
-        process.waitUntilExit()
+        if process.isRunning { process.terminate() }
     }
 }
 
@@ -72,11 +83,14 @@ struct RunningSimulator: Sendable {
             HTTPRequest(
                 method: "POST", url: (url ?? awsURL) + "/",
                 headers: [
-                    ("Content-Type", "application/x-www-form-urlencoded"), ("Authorization", "AWS4-HMAC-SHA256 " + scope),
+                    ("Content-Type", "application/x-www-form-urlencoded"),
+                    ("Authorization", "AWS4-HMAC-SHA256 " + scope),
                 ], body: Array(FormEncoding.encode(parameters.merging(["Version": "2016-11-15"]) { $1 }).utf8)))
     }
 
-    func kubernetes(_ method: String, _ path: String, token: String?, _ body: JSONValue = .null) async throws -> HTTPResponse {
+    func kubernetes(_ method: String, _ path: String, token: String?, _ body: JSONValue = .null) async throws
+        -> HTTPResponse
+    {
         let authority = try String(contentsOfFile: files.authorityPath, encoding: .utf8)
         return try await transport.send(
             HTTPRequest(
@@ -100,18 +114,22 @@ struct RunningSimulator: Sendable {
 
 /// Starts one simulator for a whole suite.
 struct SimulatorScope: SuiteTrait, TestScoping {
-    func provideScope(for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void) async throws {
+    func provideScope(for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void)
+        async throws
+    {
         let moto = ChildProcess(["moto_server", "-H", "127.0.0.1", "-p", "0"], environment: ["PYTHONUNBUFFERED": "1"])
         defer { moto.end() }
-        let banner = try moto.start(until: "Running on http")
+        let banner = try await moto.start(until: "Running on http")
         let start = try #require(banner.range(of: "http://127.0.0.1:"), "moto_server did not start: \(banner)")
         let motoURL = String(banner[start.lowerBound...].prefix { !$0.isWhitespace })
-        let directory = FileManager.default.temporaryDirectory.appendingPathComponent("simulator-\(UUID().uuidString)").path
+        let directory = FileManager.default.temporaryDirectory.appendingPathComponent("simulator-\(UUID().uuidString)")
+            .path
         defer { try? FileManager.default.removeItem(atPath: directory) }
         let files = try SimulatorFiles(directory: directory)
         let plan = SimulatedCluster(
             name: "blue", nodeCount: 6, podCount: 50,
-            owners: [(.ours, 3), (.autoScalingGroup, 1), (.managedNodeGroup, 1), (.karpenter, 1)], hasAwkwardPods: false,
+            owners: [(.ours, 3), (.autoScalingGroup, 1), (.managedNodeGroup, 1), (.karpenter, 1)],
+            hasAwkwardPods: false,
             podStartSeconds: 0.2...0.5, podStopFraction: 0.01...0.05)
         let server = SimulatorServer(
             configuration: SimulatorConfiguration(

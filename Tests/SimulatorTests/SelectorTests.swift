@@ -10,7 +10,8 @@ struct SelectorTests {
         "label selectors of queries",
         arguments: [
             ("app=web", true), ("app==web,tier!=back", true), ("app!=web", false), ("app in (web, api)", true),
-            ("app notin (web,api)", false), ("missing notin (a)", true), ("app", true), ("!app", false), ("!missing", true),
+            ("app notin (web,api)", false), ("missing notin (a)", true), ("app", true), ("!app", false),
+            ("!missing", true),
             ("n>4", true), ("n<5", false), ("", true),
         ])
     func labelQueries(query: String, matches: Bool) throws {

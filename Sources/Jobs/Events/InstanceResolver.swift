@@ -38,7 +38,8 @@ struct InstanceResolver {
             } catch let error as FarSideError where error.code == .notFound || error.code == .refused {
                 continue  // EC2 has never heard of them: they are in no cluster
             } catch is FarSideError {
-                answer.unresolvable += missing  // a missing permission: the messages wait until it is given or they expire
+                // A missing permission: the messages wait until it is given, or until they expire.
+                answer.unresolvable += missing
             }
         }
         return answer

@@ -90,16 +90,23 @@ public struct PollSQS: Job {
         let visibility = Duration.seconds(max(1, parameters.visibilitySeconds ?? 30))
         // A follow-up round looks whether more has come, and does not wait for it.
         let wait = Duration.seconds(context.round == 0 ? min(20, max(0, (parameters.intervalSeconds ?? 5) - 1)) : 0)
-        var messages = try await context.withoutSlot {
+        let first = try await context.withoutSlot {
             try await queue.receive(max: most, wait: wait, visibility: visibility)
         }
-        var last = messages.count
-        for _ in 1..<PollSQS.receivesMax where last == most {
-            let more = try await queue.receive(max: most, wait: .zero, visibility: visibility)
-            last = more.count
-            messages += more
+        guard first.count == most else { return (first, false) }
+        // Much is waiting: the rest of the round's receives go side by side.
+        return try await withThrowingTaskGroup(of: [QueueMessage].self) { group in
+            for _ in 1..<PollSQS.receivesMax {
+                group.addTask { try await queue.receive(max: most, wait: .zero, visibility: visibility) }
+            }
+            var messages = first
+            var isFull = false
+            for try await more in group {
+                messages += more
+                isFull = isFull || more.count == most
+            }
+            return (messages, isFull)
         }
-        return (messages, last == most)
     }
 
     /// Decides for each message on its own.

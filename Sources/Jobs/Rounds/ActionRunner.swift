@@ -101,11 +101,6 @@ struct ActionRunner: Sendable {
         } catch let refused as EffectRefused {
             return ActionReport(key: action.key, .refused, code: refused.code, message: refused.message)
         } catch let error as FarSideError {
-            if action.verb.repetition == .once, error.mayHaveBeenExecuted {
-                throw QueueError(
-                    .outcomeUnknown, "\(action.key) was sent once and its answer was lost: a person must look",
-                    underlying: error)
-            }
             logger.info(
                 "action not done",
                 metadata: ["job_id": "\(job.id)", "effect_key": "\(action.key)", "error": "\(error)"])
@@ -122,8 +117,15 @@ struct ActionRunner: Sendable {
         let verb = try call.request.decode(Verb.self)
         do {
             return try JSONText(encoding: try await sender.send(verb, key: call.key, token: call.token))
-        } catch let error as FarSideError where error.isDefinite && verb.repetition != .idempotent {
-            throw EffectRefused(code: error.reportCode, message: ActionReport.oneLine(error.message))
+        } catch let error as FarSideError where verb.repetition != .idempotent {
+            if error.isDefinite {
+                throw EffectRefused(code: error.reportCode, message: ActionReport.oneLine(error.message))
+            }
+            // At most once: what surely was not done is taken back and tried again; anything else is for a person.
+            if verb.repetition == .once, !error.mayHaveBeenExecuted {
+                throw EffectNotSent(ActionReport.oneLine(error.message))
+            }
+            throw error
         }
     }
 }

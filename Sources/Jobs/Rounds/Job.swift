@@ -24,11 +24,20 @@ extension Job {
     static func make(_ parameters: JSONText) throws -> any Job { Self(try parameters.decode(Parameters.self)) }
 
     /// One observation and the decision about it. Step 5 of 7 in a job's life: a round.
+    ///
+    /// A missing permission or an expired token may be mended while the job is retried; a far side that may not be called
+    /// at all, or that is set up wrongly, is a matter for a person.
     func round(_ context: JobContext) async throws -> Decision {
         do {
             return try decide(try await observe(context))
-        } catch let error as FarSideError where error.isDefinite {
-            throw QueueError(.refused, "the far side refuses to be read", underlying: error)
+        } catch let error as FarSideError {
+            switch error.code {
+            case .egressRefused, .badConfiguration:
+                throw QueueError(.refused, "the far side cannot be read", underlying: error)
+            case .throttled, .notFound, .conflict, .unauthorized, .forbidden, .noCapacity, .refused, .fault, .network,
+                .tooLarge, .malformed:
+                throw error
+            }
         }
     }
 }

@@ -63,13 +63,15 @@ public struct RoundRunner: Handler {
                 context.log("stopped: \(reason)")
                 return outcome(decision, records: records, context: context)
             case .again(let milliseconds):
-                let isChanged = !decision.actions.isEmpty || !records.isEmpty || state.memory != decision.memory
+                let isChanged =
+                    !decision.actions.isEmpty || !records.isEmpty || !decision.acknowledgements.isEmpty
+                    || state.memory != decision.memory
                 state.round += 1
                 state.decision = nil
                 state.reports = reports
                 state.memory = decision.memory
                 let pause = Duration.milliseconds(max(0, milliseconds))
-                if !decision.followUps.isEmpty || !decision.acknowledgements.isEmpty {
+                if !decision.followUps.isEmpty {
                     // No actions here (Decision.validated): the round's end commits follow-ups and records together.
                     try await context.save(checkpoint: JSONText(encoding: state))
                     return outcome(decision, records: records, context: context, againAfter: pause)
@@ -80,6 +82,8 @@ public struct RoundRunner: Handler {
                 if isChanged || endsRun || context.isDraining {
                     try await context.save(checkpoint: JSONText(encoding: state), records: records)
                 }
+                // The records are committed: what brought them may go.
+                await acknowledge(decision, context: context)
                 if context.isDraining { throw context.handBack() }
                 if endsRun { return Outcome(againAfter: pause) }
                 if pause > .zero { try await context.wait(for: pause) }
@@ -92,7 +96,8 @@ public struct RoundRunner: Handler {
         guard !context.job.target.isEmpty,
             let cluster = try await sources.registry.cluster(ClusterID(rawValue: context.job.target))
         else { return false }
-        guard try await sources.policies.mode(of: cluster.id, kind: context.job.kind.rawValue) == .off else { return false }
+        let mode = try await sources.policies.mode(of: cluster.id, kind: context.job.kind.rawValue)
+        guard mode == .off else { return false }
         context.log("the cluster's mode is off: nothing is looked at")
         return true
     }
@@ -115,13 +120,17 @@ public struct RoundRunner: Handler {
     private func outcome(
         _ decision: Decision, records: [Record], context: HandlerContext, againAfter: Duration? = nil
     ) -> Outcome {
-        let acknowledger = Acknowledger(sources: sources, job: context.job, logger: logger)
-        let receipts = decision.acknowledgements.map(\.receipt)
-        var acknowledge: (@Sendable () async -> Void)?
-        if !receipts.isEmpty { acknowledge = { await acknowledger.delete(receipts) } }
-        let isEmpty = decision.isEmpty && records.isEmpty && decision.followUps.isEmpty && receipts.isEmpty
+        var afterCommit: (@Sendable () async -> Void)?
+        if !decision.acknowledgements.isEmpty { afterCommit = { await acknowledge(decision, context: context) } }
+        let isEmpty = decision.isEmpty && records.isEmpty && decision.followUps.isEmpty
         return Outcome(
             result: decision.result, records: records, followUps: decision.followUps, againAfter: againAfter,
-            isEmpty: isEmpty, afterCommit: acknowledge)
+            isEmpty: isEmpty, afterCommit: afterCommit)
+    }
+
+    private func acknowledge(_ decision: Decision, context: HandlerContext) async {
+        guard !decision.acknowledgements.isEmpty else { return }
+        await Acknowledger(sources: sources, job: context.job, logger: logger)
+            .delete(decision.acknowledgements.map(\.receipt))
     }
 }

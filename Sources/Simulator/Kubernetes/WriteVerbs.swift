@@ -179,7 +179,7 @@ extension ClusterState {
 
     /// What garbage collection does in the background.
     private func deleteDependents(of uid: String, in namespace: String) {
-        for key in podsByOwner[uid] ?? [] { deletePod(key, graceSeconds: nil) }
+        for key in (podsByOwner[uid] ?? []).sorted() { deletePod(key, graceSeconds: nil) }
         for (key, stored) in objects(.replicaSets) where key.namespace == namespace {
             guard stored.value["metadata"]["ownerReferences"].array.contains(where: { $0["uid"].string == uid }) else {
                 continue

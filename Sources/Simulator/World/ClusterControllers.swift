@@ -3,19 +3,24 @@ import Foundation
 /// The workload controllers: they keep as many pods as their objects ask for.
 extension ClusterState {
     /// Bounds one pass; a pass that is cut short goes on at the next tick.
-    private static let reconciliationsPerPassMax = 20_000
+    private static let roundsPerPassMax = 50
 
+    /// In order, so that the same seed gives the same names.
     func reconcile() {
-        var passes = 0
-        while passes < Self.reconciliationsPerPassMax, let owner = ownersToReconcile.popFirst() {
-            passes += 1
-            let key = ObjectKey(namespace: owner.namespace, name: owner.name)
-            switch owner.kind {
-            case "ReplicaSet": reconcileReplicaSet(key)
-            case "Deployment": reconcileDeployment(key)
-            case "StatefulSet": reconcileStatefulSet(key)
-            case "DaemonSet": reconcileDaemonSet(key)
-            default: break
+        var rounds = 0
+        while rounds < Self.roundsPerPassMax, !ownersToReconcile.isEmpty {
+            rounds += 1
+            let due = ownersToReconcile.sorted()
+            ownersToReconcile = []
+            for owner in due {
+                let key = ObjectKey(namespace: owner.namespace, name: owner.name)
+                switch owner.kind {
+                case "ReplicaSet": reconcileReplicaSet(key)
+                case "Deployment": reconcileDeployment(key)
+                case "StatefulSet": reconcileStatefulSet(key)
+                case "DaemonSet": reconcileDaemonSet(key)
+                default: break
+                }
             }
         }
         updateBudgetStatuses()

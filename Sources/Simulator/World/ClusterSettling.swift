@@ -16,7 +16,10 @@ extension ClusterState {
         reconcile()
         for _ in 0..<10 {
             schedulePods()
-            for pod in pods.values where pod.node != nil && pod.phase == "Pending" { startPod(pod.key, uid: pod.uid) }
+            for key in pods.keys.sorted() {
+                guard let pod = pods[key], pod.node != nil, pod.phase == "Pending" else { continue }
+                startPod(key, uid: pod.uid)
+            }
             reconcile()
             if ownersToReconcile.isEmpty, !schedulingIsDue { break }
         }
@@ -25,7 +28,9 @@ extension ClusterState {
 
     /// EndpointSlices of the services whose pods changed.
     func updateEndpoints() {
-        while let service = servicesToUpdate.popFirst() {
+        let due = servicesToUpdate.sorted()
+        servicesToUpdate = []
+        for service in due {
             let slice = ObjectKey(namespace: service.namespace, name: service.name + "-endpoints")
             guard object(.services, service) != nil else {
                 remove(.endpointSlices, slice)

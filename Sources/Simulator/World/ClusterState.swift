@@ -198,8 +198,12 @@ final class ClusterState {
 }
 
 /// A controller's object by kind and name.
-struct OwnerReference: Hashable, Sendable {
+struct OwnerReference: Hashable, Comparable, Sendable {
     var kind: String
     var namespace: String
     var name: String
+
+    static func < (left: OwnerReference, right: OwnerReference) -> Bool {
+        (left.kind, left.namespace, left.name) < (right.kind, right.namespace, right.name)
+    }
 }

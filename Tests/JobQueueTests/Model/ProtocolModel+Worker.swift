@@ -27,14 +27,22 @@ extension ProtocolModel {
                     return nil
                 }
             }
-            if row.lease != .live, !state.hasGap { step("worker \(worker) renews in vain and drops everything") { selfFence(worker, &$0) } }
+            if row.lease != .live, !state.hasGap {
+                step("worker \(worker) renews in vain and drops everything") { selfFence(worker, &$0) }
+            }
             for job in 0..<jobCount {
                 let run = row.runs[job]
-                if run.fence > 0 { runSteps(worker, job, run, state, step) } else { idleSteps(worker, job, state, step) }
+                if run.fence > 0 {
+                    runSteps(worker, job, run, state, step)
+                } else {
+                    idleSteps(worker, job, state, step)
+                }
             }
         }
         // A process that is gone starts again under a new id, once nothing names the old one.
-        let isNamed = (0..<jobCount).contains { state.jobs[$0].place == .running && Int(state.jobs[$0].owner) == worker }
+        let isNamed = (0..<jobCount).contains {
+            state.jobs[$0].place == .running && Int(state.jobs[$0].owner) == worker
+        }
         if row.lease == .buried, !isNamed, row.runs[0].fence == 0, row.runs[1].fence == 0 {
             step("register(\(worker))") { next in
                 next.workers[worker] = .init()
@@ -66,10 +74,16 @@ extension ProtocolModel {
             }
         }
         // The renewal says that the ledger has a run which this worker does not know: it hands it back.
-        let isOrphan = state.jobs[job].place == .running && Int(state.jobs[job].owner) == worker && state.workers[worker].lease == .live
+        let isOrphan =
+            state.jobs[job].place == .running && Int(state.jobs[job].owner) == worker
+            && state.workers[worker].lease == .live
         if isOrphan, mutant != .noOrphanHandBack {
             step("settle(\(job), interrupt) of an orphan by \(worker)") { next in
-                if next.jobs[job].isCancelAsked { remove(job, .cancelled, &next) } else { requeue(job, keepsAttempt: false, &next) }
+                if next.jobs[job].isCancelAsked {
+                    remove(job, .cancelled, &next)
+                } else {
+                    requeue(job, keepsAttempt: false, &next)
+                }
                 return nil
             }
         }
@@ -78,7 +92,8 @@ extension ProtocolModel {
     private func mayClaim(_ worker: Int, _ job: Int, _ state: ModelState) -> Bool {
         let row = state.jobs[job]
         if mutant == .noScan, state.budget.losses == 0 { return false }
-        let isFree = row.place == .queued || (mutant == .scanIgnoresLeases && row.place == .running && Int(row.owner) != worker)
+        let isFree =
+            row.place == .queued || (mutant == .scanIgnoresLeases && row.place == .running && Int(row.owner) != worker)
         guard state.workers[worker].lease == .live, isFree, row.fence < 7 else { return false }
         return !hasLimit || mutant == .claimWithoutSlot || (0..<jobCount).allSatisfy { state.jobs[$0].slot == 0 }
     }
@@ -187,7 +202,9 @@ extension ProtocolModel {
 
     // MARK: The effect of job 0
 
-    private func effectSteps(_ worker: Int, _ run: ModelState.Run, _ isOwned: Bool, _ state: ModelState, _ step: StepMaker) {
+    private func effectSteps(
+        _ worker: Int, _ run: ModelState.Run, _ isOwned: Bool, _ state: ModelState, _ step: StepMaker
+    ) {
         let name = "by \(worker) under \(run.fence)"
         func advance(_ next: inout ModelState, _ to: ModelState.Step) { next.workers[worker].runs[0].step = to }
         switch run.step {
@@ -226,7 +243,9 @@ extension ProtocolModel {
         case .answered:
             step("complete \(name)") { next in
                 advance(&next, .noted)
-                if next.effect.state == 2, mutant == .completeWithoutGuard { return "I10: a stored answer was overwritten" }
+                if next.effect.state == 2, mutant == .completeWithoutGuard {
+                    return "I10: a stored answer was overwritten"
+                }
                 if next.effect.state == 1 { next.effect.state = 2 }
                 return nil
             }

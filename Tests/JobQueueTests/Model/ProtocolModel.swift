@@ -86,14 +86,18 @@ struct ProtocolModel: Sendable {
             step("the ledger is away for longer than a lease") { next in
                 next.budget.gaps -= 1
                 next.hasGap = true
-                for worker in 0..<workerCount where next.workers[worker].lease == .live { next.workers[worker].lease = .over }
+                for worker in 0..<workerCount where next.workers[worker].lease == .live {
+                    next.workers[worker].lease = .over
+                }
                 return nil
             }
         }
         if state.hasGap {
             step("extendLeases") { next in
                 next.hasGap = false
-                for worker in 0..<workerCount where next.workers[worker].lease == .over { next.workers[worker].lease = .live }
+                for worker in 0..<workerCount where next.workers[worker].lease == .over {
+                    next.workers[worker].lease = .live
+                }
                 return nil
             }
         }
@@ -155,10 +159,16 @@ struct ProtocolModel: Sendable {
         for index in 0..<jobCount {
             let job = state.jobs[index]
             var holders = 0
-            for worker in 0..<workerCount where job.fence > 0 && state.workers[worker].runs[index].fence == job.fence { holders += 1 }
+            for worker in 0..<workerCount where job.fence > 0 && state.workers[worker].runs[index].fence == job.fence {
+                holders += 1
+            }
             if holders > 1 { return "I1: two workers run the same (id, fence)" }
-            if job.historyRows > (job.isHot || job.place == .absent ? 0 : 1) { return "I14: a job in history twice, or hot and in history" }
-            if job.isHot, job.attempt != job.failures + (job.place == .running ? 1 : 0) { return "I13: an attempt was burnt" }
+            if job.historyRows > (job.isHot || job.place == .absent ? 0 : 1) {
+                return "I14: a job in history twice, or hot and in history"
+            }
+            if job.isHot, job.attempt != job.failures + (job.place == .running ? 1 : 0) {
+                return "I13: an attempt was burnt"
+            }
             if hasLimit {
                 if job.slot > 0 { slots += 1 }
                 if job.place == .running, job.slot != job.fence { return "I8: a running job does not hold its slot" }

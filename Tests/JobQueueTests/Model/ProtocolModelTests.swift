@@ -20,15 +20,20 @@ struct ProtocolModelTests {
             case .key: ProtocolModel(hasSharedKey: true, budget: .init(crashes: 1, losses: 1, failures: 1, cancels: 1))
             case .troubled:
                 ProtocolModel(
-                    jobCount: 1, hasLimit: true, budget: .init(crashes: 1, pauses: 1, losses: 1, failures: 2, cancels: 1))
-            case .token: ProtocolModel(jobCount: 1, effect: .token, budget: .init(crashes: 1, pauses: 1, losses: 2, failures: 1))
-            case .once: ProtocolModel(jobCount: 1, effect: .once, budget: .init(crashes: 1, pauses: 1, losses: 2, failures: 1))
+                    jobCount: 1, hasLimit: true,
+                    budget: .init(crashes: 1, pauses: 1, losses: 1, failures: 2, cancels: 1))
+            case .token:
+                ProtocolModel(jobCount: 1, effect: .token, budget: .init(crashes: 1, pauses: 1, losses: 2, failures: 1))
+            case .once:
+                ProtocolModel(jobCount: 1, effect: .once, budget: .init(crashes: 1, pauses: 1, losses: 2, failures: 1))
             case .gap: ProtocolModel(jobCount: 1, hasLimit: true, budget: .init(crashes: 1, pauses: 1, gaps: 1))
             }
         }
     }
 
-    @Test("every state of every small configuration keeps the invariants, and all jobs can always end", arguments: Small.allCases)
+    @Test(
+        "every state of every small configuration keeps the invariants, and all jobs can always end",
+        arguments: Small.allCases)
     func exhaustive(_ small: Small) throws {
         let report = Explorer(model: small.model).exhaust(statesMax: 400_000, checksProgress: true)
         #expect(report.broken == nil, "\(report.broken?.what ?? ""): \(report.broken?.trace ?? [])")
@@ -36,7 +41,9 @@ struct ProtocolModelTests {
         #expect(report.states > 1000, "the configuration shows too little: \(report.states) states")
     }
 
-    @Test("random walks through a large configuration keep the invariants", arguments: [ProtocolModel.EffectKind.token, .once])
+    @Test(
+        "random walks through a large configuration keep the invariants",
+        arguments: [ProtocolModel.EffectKind.token, .once])
     func random(_ effect: ProtocolModel.EffectKind) {
         let seed = UInt64(Date().timeIntervalSince1970 * 1000)
         var generator = SplitMix64(seed)
@@ -49,15 +56,19 @@ struct ProtocolModelTests {
 
     /// Where a mutant shows, and what must be noticed there ("stuck": jobs that can never end).
     static let caught: [Mutant: (where: Small, what: String)] = [
-        .settleWithoutFence: (.plain, "I4: settle"), .settleCountsEveryRequest: (.plain, "I14"), .slotsFreedByList: (.slot, "I8"),
-        .keyReleasedEarly: (.key, "I11: a live job without its key"), .keyKeptWhenDead: (.key, "I11: a key outlives its job"),
+        .settleWithoutFence: (.plain, "I4: settle"), .settleCountsEveryRequest: (.plain, "I14"),
+        .slotsFreedByList: (.slot, "I8"),
+        .keyReleasedEarly: (.key, "I11: a live job without its key"),
+        .keyKeptWhenDead: (.key, "I11: a key outlives its job"),
         .enqueueWithoutKey: (.key, "I11: a live job without its key"), .claimWithoutFence: (.plain, "I2"),
         .scanIgnoresLeases: (.plain, "I7"), .claimWithoutSlot: (.slot, "I8: more slots"),
         .reapWithoutRecheck: (.plain, "I3: the reaper"), .reapBurnsAttempt: (.plain, "I13"),
-        .reapIgnoresCancel: (.troubled, "a job that was asked to cancel"), .reapKeepsSlot: (.slot, "I8: a slot is held by no live run"),
+        .reapIgnoresCancel: (.troubled, "a job that was asked to cancel"),
+        .reapKeepsSlot: (.slot, "I8: a slot is held by no live run"),
         .gapWithoutExtend: (.gap, "I15"), .noOrphanHandBack: (.plain, "stuck"), .noScan: (.plain, "stuck"),
         .saveWithoutFence: (.plain, "I4: save"), .intendWithoutFence: (.token, "I4: intend"),
-        .noEffectLedger: (.once, "I10: a call before its intent"), .effectSentAgain: (.once, "I10: an effect of class C"),
+        .noEffectLedger: (.once, "I10: a call before its intent"),
+        .effectSentAgain: (.once, "I10: an effect of class C"),
         .requestComputedAnew: (.token, "I10: the same token"), .completeWithoutGuard: (.token, "I10: a stored answer"),
     ]
 

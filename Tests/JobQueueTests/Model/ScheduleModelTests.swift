@@ -86,7 +86,8 @@ private struct ScheduleModel {
         } else {
             state.jobs[read.slot] += 1
         }
-        return state.isEnabled && state.edition == read.edition || state.jobs[read.slot] > 1 ? nil : "a slot fired after it was edited or turned off"
+        return state.isEnabled && state.edition == read.edition || state.jobs[read.slot] > 1
+            ? nil : "a slot fired after it was edited or turned off"
     }
 
     /// Every state; the first thing broken.

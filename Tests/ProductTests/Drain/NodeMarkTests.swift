@@ -60,7 +60,8 @@ struct NodeOwnerTests {
             (["karpenter.sh/nodepool": "default"], [NodeOwner.ownTag: "prod"], "karpenter"),
             (["eks.amazonaws.com/compute-type": "fargate"], [:], "fargate"),
             (["eks.amazonaws.com/compute-type": "auto"], [:], "auto-mode"), ([:], [NodeOwner.ownTag: "prod"], "ours"),
-            ([:], [NodeOwner.ownTag: "other"], "unknown"), ([:], ["aws:ec2launchtemplate:id": "lt-1"], "ours"),
+            ([:], [NodeOwner.poolTag: "batch"], "ours"), ([:], [NodeOwner.ownTag: "other"], "unknown"),
+            ([:], ["aws:ec2launchtemplate:id": "lt-1"], "ours"),
             ([:], [:], "unknown"),
         ] as [([String: String], [String: String], String)])
     func owners(labels: [String: String], tags: [String: String], expected: String) {

@@ -194,12 +194,20 @@ struct PollSQSTests {
         for number in 0..<120 {
             await scene.send(Scene.warning("i-0eeeeeeeeeeeeeeee", id: "e-\(number)"), id: "m-\(number)")
         }
+        // Nothing of it leads to jobs, so one run takes all.
+        #expect(try await scene.poll().againAfter == nil)
+        #expect(await scene.world.deleted.count == 120)
+        #expect(await scene.stores.records(of: "event").count == 120)
+    }
+
+    @Test("follow-ups end the run, which goes on at once where more is waiting")
+    func goesOn() async throws {
+        let scene = await scene()
+        for number in 0..<50 { await scene.send(Scene.warning(id: "e-\(number)"), id: "m-\(number)") }
         let outcome = try await scene.poll()
         #expect(outcome.againAfter == .zero)
-        try await scene.poll()
-        let last = try await scene.poll()
-        #expect(last.againAfter == nil)
-        #expect(await scene.world.deleted.count == 120)
+        #expect(outcome.followUps.count == 1)
+        #expect(await scene.world.deleted.count == 50)
     }
 
     @Test("an empty queue leaves no trace")

@@ -29,6 +29,7 @@ actor EffectBook {
         entries[key]?.response = response
     }
 
+    func withdraw(_ key: String) { entries[key] = nil }
     func state(of key: String) -> EffectEntry.State? { entries[key]?.state }
     var keys: [String] { entries.keys.sorted() }
 }
@@ -99,6 +100,11 @@ final class MemoryRun: JobRun {
         } catch let refused as EffectRefused {
             await effects.complete(intent.key, .refused, try JSONText(encoding: refused))
             throw refused
+        } catch let error as EffectNotSent {
+            await effects.withdraw(intent.key)
+            throw QueueError(.transient, error.message)
+        } catch  where entry.effectClass == .once {
+            throw QueueError(.outcomeUnknown, "sent once, answer lost", underlying: error)
         }
     }
 }

@@ -13,7 +13,7 @@ struct CrashTests {
         return try await scene.run(try await scene.poll().followUps[0]).followUps
     }
 
-    @Test("a drain killed at any of its first checkpoints resumes, and no effect is called twice", arguments: 0..<6)
+    @Test("a drain killed at any of its first checkpoints resumes, and no effect is called twice", arguments: 0..<5)
     func drain(at save: Int) async throws {
         let scene = await Scene(pods: [Scene.pod("a"), Scene.pod("b"), Scene.pod("c")])
         let request = try await requests(scene)[0]
@@ -107,5 +107,27 @@ struct DecisionLimitTests {
             ], facts: [.indexSwept(cluster: "c", before: Scene.start)], next: .again(afterMilliseconds: 5),
             memory: JSONText(text: "{\"a\":1}"))
         #expect(try JSONText(encoding: decision).decode(Decision.self) == decision)
+    }
+}
+
+@Suite("Far sides that cannot be read")
+struct UnreadableFarSideTests {
+    @Test(
+        "a throttled or unauthorized read is left to the retries; a refused address is for a person",
+        arguments: [
+            (FarSideError.Code.throttled, false), (.unauthorized, false), (.network, false), (.egressRefused, true),
+            (.badConfiguration, true),
+        ])
+    func codes(code: FarSideError.Code, isPermanent: Bool) async throws {
+        let scene = await Scene(pods: [Scene.pod("a")])
+        await scene.send(Scene.warning())
+        let requests = try await scene.run(try await scene.poll().followUps[0]).followUps
+        await scene.world.change { $0.describeError = FarSideError(code, "no") }
+        await #expect {
+            try await scene.run(requests[1])
+        } throws: { error in
+            (error as? QueueError)?.isPermanent ?? false == isPermanent
+        }
+        #expect(await scene.world.launchTokens.isEmpty)
     }
 }

@@ -11,7 +11,8 @@ struct JobspecTests {
         .deletingLastPathComponent().deletingLastPathComponent().appending(path: "jobspecs")
 
     static func specs() throws -> [JobSpec] {
-        try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasSuffix(".yaml") }.sorted().map { name in
+        try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasSuffix(".yaml") }.sorted().map {
+            name in
             let text = try String(contentsOf: folder.appending(path: name), encoding: .utf8)
             let spec = try JobSpecFile.parse(text, file: name).spec
             #expect(name == "\(spec.kind).yaml")

@@ -189,6 +189,19 @@ struct SmallKindTests {
         #expect(await scene.farSides.posted.posts.count == (honours ? 2 : 1))
     }
 
+    @Test("a notification that surely was not sent is left to the job's retries, and not parked")
+    func notSent() async throws {
+        let scene = await Scene(pods: [])
+        await scene.farSides.posted.answer([.failure(FarSideError(.throttled, "429")), .success(200)])
+        await #expect {
+            try await scene.run(try notify(honours: false))
+        } throws: {
+            ($0 as? QueueError)?.code == .transient
+        }
+        try await scene.run(try notify(honours: false))
+        #expect(await scene.farSides.posted.posts.count == 2)
+    }
+
     @Test("a receiver's refusal is final")
     func refused() async throws {
         let scene = await Scene(pods: [])

@@ -40,7 +40,7 @@ struct StoreTests {
                     PolicyStore.setMode, PriceStore.spot, PriceStore.unavailable, PriceStore.insert,
                 ]
             for (number, statement) in statements.enumerated() {
-                try await scene.connection.script("PREPARE s\(number) AS \(statement)")
+                try await scene.connection.script("PREPARE product_\(number) AS \(statement)")
             }
         }
     }

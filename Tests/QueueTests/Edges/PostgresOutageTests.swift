@@ -36,27 +36,30 @@ import Testing
 
     @Test("a server that is stopped holds a call for its time limit and no longer")
     func stopped() async throws {
-        let connection = try await TestServers.connect(timeout: .milliseconds(400))
+        let connection = try await TestServers.connect()
         let process = pid_t(try await connection.query("SELECT pg_backend_pid()")[0].int(0))
         #expect(kill(process, SIGSTOP) == 0)
         defer { kill(process, SIGCONT) }
         let started = ContinuousClock.now
-        let error = try await queueError { _ = try await connection.query("SELECT 'was it run?'") }
+        let error = try await queueError {
+            _ = try await connection.query("SELECT 'was it run?'", timeout: .milliseconds(400))
+        }
         #expect(error.code == .unavailable)
         #expect(error.message.contains("no answer in time") && error.message.contains("was it run?"))
-        #expect(ContinuousClock.now - started < .seconds(5))
+        #expect(ContinuousClock.now - started < .seconds(15))
         #expect(try await connection.query("SELECT 1")[0].int(0) == 1)
         #expect(await connection.generation == 2)
     }
 
     @Test("a large parameter to a stopped server ends in time as well")
     func stoppedWhileSending() async throws {
-        let connection = try await TestServers.connect(timeout: .milliseconds(400))
+        let connection = try await TestServers.connect()
         let process = pid_t(try await connection.query("SELECT pg_backend_pid()")[0].int(0))
         #expect(kill(process, SIGSTOP) == 0)
         defer { kill(process, SIGCONT) }
         let error = try await queueError {
-            try await connection.execute("SELECT length($1)", [.bytes(Array(repeating: 7, count: 40_000_000))])
+            let large = PostgresValue.bytes(Array(repeating: 7, count: 40_000_000))
+            try await connection.execute("SELECT length($1)", [large], timeout: .milliseconds(400))
         }
         #expect(error.code == .unavailable)
     }

@@ -144,13 +144,12 @@ import Testing
     func pauses() async throws {
         let connection = RedisConnection(RedisConfiguration(port: 1))
         let started = ContinuousClock.now
-        for _ in 0..<4 { _ = try await queueError { try await connection.send("PING") } }
+        for _ in 0..<6 { _ = try await queueError { try await connection.send("PING") } }
         let waited = ContinuousClock.now - started
-        #expect(waited >= .milliseconds(50 + 100 + 200))
-        let cancelled = Task {
-            withUnsafeCurrentTask { unsafe $0?.cancel() }
-            return try await queueError { try await connection.send("PING") }
-        }
+        #expect(waited >= .milliseconds(50 + 100 + 200 + 400 + 800))
+        // The next pause is 1.6 s.
+        let cancelled = Task { try await queueError { try await connection.send("PING") } }
+        cancelled.cancel()
         #expect(try await cancelled.value.message.contains("no connection"))
     }
 

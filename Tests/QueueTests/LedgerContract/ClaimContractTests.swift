@@ -61,11 +61,14 @@ struct ClaimContractTests {
         try await scene(kind) { scene in
             let ids = [try await scene.add(), try await scene.add(LedgerScene.urgent)]
             let worker = try await scene.worker()
-            #expect(try await scene.ledger.claim(ids, by: worker, kinds: ["urgent"], alone: false).map(\.id) == [ids[1]])
+            #expect(
+                try await scene.ledger.claim(ids, by: worker, kinds: ["urgent"], alone: false).map(\.id) == [ids[1]])
         }
     }
 
-    @Test("what is paused is neither claimed, scanned nor fed", arguments: LedgerKind.allCases, [("all", ""), ("queue", "default"), ("kind", "plain"), ("tenant", "acme"), ("cluster", "c1")])
+    @Test(
+        "what is paused is neither claimed, scanned nor fed", arguments: LedgerKind.allCases,
+        [("all", ""), ("queue", "default"), ("kind", "plain"), ("tenant", "acme"), ("cluster", "c1")])
     func paused(_ kind: LedgerKind, _ scope: (String, String)) async throws {
         try await scene(kind) { scene in
             try await scene.subject.setTarget("c1", tenant: "acme")
@@ -74,7 +77,10 @@ struct ClaimContractTests {
             let list = ReadyList(queue: "default", lane: .work)
             try await scene.subject.pause(scope.0, scope.1)
             #expect(try await scene.claim([id], by: worker).isEmpty)
-            #expect(try await scene.ledger.scan(["default"], lanes: Lane.allCases, atMost: 5, by: worker, kinds: LedgerScene.kinds, alone: true).isEmpty)
+            #expect(
+                try await scene.ledger.scan(
+                    ["default"], lanes: Lane.allCases, atMost: 5, by: worker, kinds: LedgerScene.kinds, alone: true
+                ).isEmpty)
             #expect(try await scene.ledger.ready(in: list, atMost: 5, cursor: .start).ids.isEmpty)
             try await scene.subject.resume(scope.0, scope.1)
             #expect(try await scene.ledger.ready(in: list, atMost: 5, cursor: .start).ids == [id])
@@ -99,12 +105,16 @@ struct ClaimContractTests {
             #expect(claimed.count <= 2)
             let more = try await scene.claim(all, by: worker)  // a lost race for a slot number is made up for here
             #expect(claimed.count + more.count == 2)
-            #expect(try await scene.subject.slots("limit/x") == Set((claimed + more).map { Held(job: $0.id, fence: $0.fence) }))
+            #expect(
+                try await scene.subject.slots("limit/x")
+                    == Set((claimed + more).map { Held(job: $0.id, fence: $0.fence) }))
             #expect(try await scene.claim([other], by: worker).count == 1)
         }
     }
 
-    @Test("a slot is freed by every end of a run, and by that run only (I8)", arguments: LedgerKind.allCases, Settlement.Verdict.all.map(\.0))
+    @Test(
+        "a slot is freed by every end of a run, and by that run only (I8)", arguments: LedgerKind.allCases,
+        Settlement.Verdict.all.map(\.0))
     func slotFreed(_ kind: LedgerKind, _ verdict: String) async throws {
         try await scene(kind) { scene in
             let worker = try await scene.worker()
@@ -185,7 +195,9 @@ struct ClaimContractTests {
     func late(_ kind: LedgerKind) async throws {
         try await scene(kind) { scene in
             let worker = try await scene.worker(lease: .seconds(1000))
-            let (early, late) = (try await scene.add(startBefore: .seconds(30)), try await scene.add(startBefore: .seconds(30)))
+            let (early, late) = (
+                try await scene.add(startBefore: .seconds(30)), try await scene.add(startBefore: .seconds(30))
+            )
             #expect(try await scene.claim([early], by: worker).first?.isLate == false)
             try await scene.subject.age(by: 40)
             #expect(try await scene.claim([late], by: worker).first?.isLate == true)
@@ -202,7 +214,8 @@ struct ClaimContractTests {
             let urgent = try await scene.add(LedgerScene.urgent)
             func scan(_ atMost: Int) async throws -> [JobID] {
                 try await scene.ledger.scan(
-                    ["default"], lanes: Lane.allCases, atMost: atMost, by: worker, kinds: LedgerScene.kinds, alone: false
+                    ["default"], lanes: Lane.allCases, atMost: atMost, by: worker, kinds: LedgerScene.kinds,
+                    alone: false
                 ).map(\.id)
             }
             #expect(try await scan(1) == [urgent])

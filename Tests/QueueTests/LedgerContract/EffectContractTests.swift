@@ -10,7 +10,9 @@ struct EffectContractTests {
             tokenScope: "eu-central-1")
     }
 
-    @Test("a repeated run finds the same token and the frozen request, whatever it would send now", arguments: LedgerKind.allCases)
+    @Test(
+        "a repeated run finds the same token and the frozen request, whatever it would send now",
+        arguments: LedgerKind.allCases)
     func frozen(_ kind: LedgerKind) async throws {
         try await scene(kind) { scene in
             let worker = try await scene.worker()
@@ -44,27 +46,34 @@ struct EffectContractTests {
             try await scene.subject.age(by: 5)
             let run = try await scene.run(id, by: try await scene.worker())
             #expect(try await scene.ledger.intend(Self.intent(), of: zombie) == nil)
-            #expect(try await scene.ledger.intend(Self.intent(), of: RunID(job: id, fence: run.fence, worker: dead)) == nil)
+            #expect(
+                try await scene.ledger.intend(Self.intent(), of: RunID(job: id, fence: run.fence, worker: dead)) == nil)
             #expect(try await scene.subject.effectState(Self.intent().key) == nil, "nothing was stored")
             #expect(try await scene.ledger.intend(Self.intent(), of: run)?.isOfThisRun == true)
         }
     }
 
-    @Test("the first answer stays: a late zombie overwrites nothing", arguments: LedgerKind.allCases, [EffectEntry.State.done, .refused])
+    @Test(
+        "the first answer stays: a late zombie overwrites nothing", arguments: LedgerKind.allCases,
+        [EffectEntry.State.done, .refused])
     func firstAnswer(_ kind: LedgerKind, _ state: EffectEntry.State) async throws {
         try await scene(kind) { scene in
             let run = try await scene.run(try await scene.add(), by: try await scene.worker())
             _ = try await scene.ledger.intend(Self.intent(), of: run)
-            try await scene.ledger.complete(effect: Self.intent().key, state: state, response: JSONText(text: #"{"n":1}"#))
+            try await scene.ledger.complete(
+                effect: Self.intent().key, state: state, response: JSONText(text: #"{"n":1}"#))
             let other: EffectEntry.State = state == .done ? .refused : .done
-            try await scene.ledger.complete(effect: Self.intent().key, state: other, response: JSONText(text: #"{"n":2}"#))
+            try await scene.ledger.complete(
+                effect: Self.intent().key, state: other, response: JSONText(text: #"{"n":2}"#))
             let entry = try #require(try await scene.ledger.intend(Self.intent(), of: run))
             #expect(entry.state == state)
             #expect(try entry.response?.decode([String: Int].self) == ["n": 1])
         }
     }
 
-    @Test("an intent that was not sent can be withdrawn by the run that wrote it, and by nobody else", arguments: LedgerKind.allCases)
+    @Test(
+        "an intent that was not sent can be withdrawn by the run that wrote it, and by nobody else",
+        arguments: LedgerKind.allCases)
     func withdraw(_ kind: LedgerKind) async throws {
         try await scene(kind) { scene in
             let dead = try await scene.worker()
@@ -91,7 +100,9 @@ struct EffectContractTests {
         }
     }
 
-    @Test("two runs that intend the same step at once get one entry, and one of them made it", arguments: LedgerKind.allCases)
+    @Test(
+        "two runs that intend the same step at once get one entry, and one of them made it",
+        arguments: LedgerKind.allCases)
     func sameKey(_ kind: LedgerKind) async throws {
         try await scene(kind) { scene in
             var runs: [RunID] = []

@@ -27,14 +27,17 @@ struct EnqueueContractTests {
         }
     }
 
-    @Test("the same key and arguments give the first job's id, other arguments a conflict", arguments: LedgerKind.allCases)
+    @Test(
+        "the same key and arguments give the first job's id, other arguments a conflict", arguments: LedgerKind.allCases
+    )
     func duplicateAndConflict(_ kind: LedgerKind) async throws {
         try await scene(kind) { scene in
             let key = IdempotencyKey("order/7", release: .after(.seconds(100)))
             let first = try await scene.add(LedgerScene.plain, #"{"n":1,"who":"a"}"#, key: key)
             func again(_ parameters: String) -> NewJob {
                 NewJob(
-                    request: JobRequest("plain", parameters: JSONText(text: parameters), key: key), spec: LedgerScene.plain)
+                    request: JobRequest("plain", parameters: JSONText(text: parameters), key: key),
+                    spec: LedgerScene.plain)
             }
             let (same, other) = (again(#"{"who": "a"}"#), again(#"{"n":2,"who":"a"}"#))
             let fresh = NewJob(request: JobRequest("plain"), spec: LedgerScene.plain)
@@ -58,7 +61,10 @@ struct EnqueueContractTests {
         }
     }
 
-    @Test("I11: a key of release 'at end' is held while its job lives and freed by every end", arguments: LedgerKind.allCases, ["done", "dead", "cancelled", "cancelled while queued", "cancelled and reaped", "exhausted"])
+    @Test(
+        "I11: a key of release 'at end' is held while its job lives and freed by every end",
+        arguments: LedgerKind.allCases,
+        ["done", "dead", "cancelled", "cancelled while queued", "cancelled and reaped", "exhausted"])
     func release(_ kind: LedgerKind, _ end: String) async throws {
         try await scene(kind) { scene in
             let worker = try await scene.worker(lease: .seconds(1000))
@@ -94,7 +100,9 @@ struct EnqueueContractTests {
         }
     }
 
-    @Test("a key with a time outlives its job, is not taken over, and goes with the sweeper", arguments: LedgerKind.allCases)
+    @Test(
+        "a key with a time outlives its job, is not taken over, and goes with the sweeper",
+        arguments: LedgerKind.allCases)
     func timed(_ kind: LedgerKind) async throws {
         try await scene(kind) { scene in
             let id = try await scene.add(LedgerScene.hourly, target: "t")
@@ -148,8 +156,11 @@ struct EnqueueContractTests {
             let other = try await scene.add(LedgerScene.plain, target: "nobody's")
             #expect(try await scene.facts(other).tenant == "")
             let parent = try await scene.run(other, by: try await scene.worker())
-            let child = NewJob(request: JobRequest("hourly", target: "cluster-1"), spec: JobSpec(kind: "hourly", key: .init(template: "f/${tenant}")))
-            #expect(try await scene.settle(parent, .done(result: nil, records: [], followUps: [child], keepsHistory: true)))
+            let child = NewJob(
+                request: JobRequest("hourly", target: "cluster-1"),
+                spec: JobSpec(kind: "hourly", key: .init(template: "f/${tenant}")))
+            #expect(
+                try await scene.settle(parent, .done(result: nil, records: [], followUps: [child], keepsHistory: true)))
             #expect(try await scene.subject.keyHolder("f/acme") == child.id, "follow-ups have their target's tenant")
         }
     }

@@ -12,7 +12,9 @@ struct LeaderContractTests {
             _ = try await scene.run(lost, by: dead)
             let run = try await scene.run(kept, by: live)
             try await scene.subject.age(by: 13)
-            #expect(try await scene.ledger.reap(atMost: 10) == ReapReport(), "a lease that just ended is given three seconds")
+            #expect(
+                try await scene.ledger.reap(atMost: 10) == ReapReport(),
+                "a lease that just ended is given three seconds")
             try await scene.subject.age(by: 3)
             #expect(try await scene.ledger.reap(atMost: 10) == ReapReport(workersLost: 1, requeued: 1))
             let facts = try await scene.facts(lost)
@@ -42,7 +44,8 @@ struct LeaderContractTests {
             for attempt in 1...3 {
                 let run = try await scene.run(id, by: worker)
                 try await scene.subject.age(by: 65)
-                #expect(try await scene.ledger.reap(atMost: 10) == ReapReport(), "the worker itself is given ten seconds")
+                #expect(
+                    try await scene.ledger.reap(atMost: 10) == ReapReport(), "the worker itself is given ten seconds")
                 try await scene.subject.age(by: 6)
                 let report = try await scene.ledger.reap(atMost: 10)
                 #expect(report == (attempt < 3 ? ReapReport(requeued: 1) : ReapReport(dead: 1)))
@@ -66,7 +69,9 @@ struct LeaderContractTests {
         }
     }
 
-    @Test("a job whose worker dies three times while it runs alone is poison; its neighbours never are (I15)", arguments: LedgerKind.allCases)
+    @Test(
+        "a job whose worker dies three times while it runs alone is poison; its neighbours never are (I15)",
+        arguments: LedgerKind.allCases)
     func poison(_ kind: LedgerKind) async throws {
         try await scene(kind) { scene in
             let (poison, innocent) = (try await scene.add(), try await scene.add())
@@ -80,7 +85,10 @@ struct LeaderContractTests {
                 let worker = try await scene.worker()
                 _ = try await scene.run(poison, by: worker, alone: true)
                 let report = try await scene.die(worker)
-                #expect(report == (solo < 3 ? ReapReport(workersLost: 1, requeued: 1) : ReapReport(workersLost: 1, poisoned: 1)))
+                #expect(
+                    report
+                        == (solo < 3
+                            ? ReapReport(workersLost: 1, requeued: 1) : ReapReport(workersLost: 1, poisoned: 1)))
                 try await scene.subject.age(by: 100)
             }
             #expect(try await scene.facts(poison).place == "dead")
@@ -151,7 +159,8 @@ struct LeaderContractTests {
             for tenant in ["a", "b", "c"] { try await scene.subject.setTarget("of-\(tenant)", tenant: tenant) }
             for _ in 0..<20 { _ = try await scene.add(target: "of-a") }
             let others: Set = [try await scene.add(target: "of-b"), try await scene.add(target: "of-c")]
-            let feed = try await scene.ledger.ready(in: ReadyList(queue: "default", lane: .work), atMost: 6, cursor: .start)
+            let feed = try await scene.ledger.ready(
+                in: ReadyList(queue: "default", lane: .work), atMost: 6, cursor: .start)
             #expect(feed.ids.count == 6)
             #expect(others.isSubset(of: feed.ids))
         }

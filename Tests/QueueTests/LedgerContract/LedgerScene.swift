@@ -8,7 +8,8 @@ struct LedgerScene {
     var ledger: any Ledger { subject.ledger }
 
     static let plain = JobSpec(
-        kind: "plain", parameters: ["n": .init(type: .integer, defaultValue: JSONText(text: "1")), "who": .init(type: .string)],
+        kind: "plain",
+        parameters: ["n": .init(type: .integer, defaultValue: JSONText(text: "1")), "who": .init(type: .string)],
         timeoutSeconds: 60, retries: RetryPolicy(attemptsMax: 3))
     static let limited = JobSpec(kind: "limited", limit: .init(key: "limit/${target}", max: 2))
     static let rated = JobSpec(kind: "rated", rate: .init(key: "rate/${target}", perSecond: 1, burst: 2))
@@ -22,7 +23,8 @@ struct LedgerScene {
         let id = WorkerID()
         try await ledger.register(
             WorkerRegistration(
-                id: id, host: "test", queues: ["default"], kinds: LedgerScene.kinds, slots: 4, inFlightMax: 8, version: "1"),
+                id: id, host: "test", queues: ["default"], kinds: LedgerScene.kinds, slots: 4, inFlightMax: 8,
+                version: "1"),
             lease: lease)
         return id
     }
@@ -72,7 +74,9 @@ struct LedgerScene {
 
 extension Settlement.Verdict {
     static var finished: Self { .done(result: nil, records: [], followUps: [], keepsHistory: true) }
-    static func failed(after: Duration = .zero) -> Self { .retry(after: after, error: JSONText(text: #"{"code":"transient"}"#)) }
+    static func failed(after: Duration = .zero) -> Self {
+        .retry(after: after, error: JSONText(text: #"{"code":"transient"}"#))
+    }
     static var died: Self { .dead(reason: "refused", error: JSONText(text: #"{"code":"refused"}"#)) }
     static func later(_ after: Duration = .zero) -> Self { .snooze(after: after, records: [], followUps: []) }
     /// Every verdict, with its name.

@@ -193,7 +193,9 @@ struct PostgresUnderTest: LedgerUnderTest {
         try await !connection.query("SELECT 1 FROM kept WHERE key = $1", [.text(key)]).isEmpty
     }
     func logLines(_ id: JobID) async throws -> [String] {
-        try await connection.query("SELECT line FROM job_log WHERE job_id = $1 ORDER BY n", [.uuid(id)]).map { try $0.string(0) }
+        try await connection.query("SELECT line FROM job_log WHERE job_id = $1 ORDER BY n", [.uuid(id)]).map {
+            try $0.string(0)
+        }
     }
     func close() async throws {
         await postgres.close()

@@ -4,8 +4,12 @@ import Testing
 
 @Suite("Ledger contract: kinds, schedules and time", .serialized)
 struct ScheduleContractTests {
-    static func tick(_ overlap: Schedule.Overlap = .skip, every seconds: Int = 60, version: Int = 1, fanOut: JobSpec.FanOut = .none) -> JobSpec {
-        JobSpec(kind: "tick", version: version, schedule: Schedule(.every(seconds: seconds), overlap: overlap), fanOut: fanOut)
+    static func tick(
+        _ overlap: Schedule.Overlap = .skip, every seconds: Int = 60, version: Int = 1, fanOut: JobSpec.FanOut = .none
+    ) -> JobSpec {
+        JobSpec(
+            kind: "tick", version: version, schedule: Schedule(.every(seconds: seconds), overlap: overlap),
+            fanOut: fanOut)
     }
 
     /// What a scheduler fires for a row: one slot, the newest, with the key its overlap policy asks for.
@@ -16,7 +20,8 @@ struct ScheduleContractTests {
                 row.schedule.overlap == .skip
                 ? IdempotencyKey("o:\(row.id)", release: .atEnd)
                 : IdempotencyKey("s:\(row.id):\(Int(slot.timeIntervalSince1970))", release: .atEnd)
-            return NewJob(request: JobRequest(row.kind, parameters: row.parameters, target: row.target, key: key), spec: spec)
+            return NewJob(
+                request: JobRequest(row.kind, parameters: row.parameters, target: row.target, key: key), spec: spec)
         }
         return Tick(row: row, slots: slots, next: try #require(next), jobs: jobs)
     }
@@ -46,7 +51,9 @@ struct ScheduleContractTests {
         }
     }
 
-    @Test("a schedule has one row per target of its fan-out, which comes and goes with it", arguments: LedgerKind.allCases)
+    @Test(
+        "a schedule has one row per target of its fan-out, which comes and goes with it", arguments: LedgerKind.allCases
+    )
     func fanOut(_ kind: LedgerKind) async throws {
         try await scene(kind) { scene in
             try await scene.subject.setTarget("c1", tenant: "acme")
@@ -64,7 +71,8 @@ struct ScheduleContractTests {
         }
     }
 
-    @Test("I9: of two leaders that fire the same slot one wins, and one job is enqueued", arguments: LedgerKind.allCases)
+    @Test(
+        "I9: of two leaders that fire the same slot one wins, and one job is enqueued", arguments: LedgerKind.allCases)
     func twoLeaders(_ kind: LedgerKind) async throws {
         try await scene(kind) { scene in
             let spec = Self.tick(.queue)
@@ -85,7 +93,9 @@ struct ScheduleContractTests {
         }
     }
 
-    @Test("a slot that was disabled, edited or removed in between is not fired", arguments: LedgerKind.allCases, ["disabled", "edited", "removed"])
+    @Test(
+        "a slot that was disabled, edited or removed in between is not fired", arguments: LedgerKind.allCases,
+        ["disabled", "edited", "removed"])
     func changed(_ kind: LedgerKind, _ change: String) async throws {
         try await scene(kind) { scene in
             let spec = Self.tick(fanOut: .cluster)
@@ -102,7 +112,27 @@ struct ScheduleContractTests {
         }
     }
 
-    @Test("overlap: skip enqueues nothing, queue enqueues, cancel-old replaces", arguments: LedgerKind.allCases, Schedule.Overlap.allCases)
+    @Test(
+        "a slot that one leader passed over is not fired by another that read it before", arguments: LedgerKind.allCases
+    )
+    func passedOver(_ kind: LedgerKind) async throws {
+        try await scene(kind) { scene in
+            let spec = Self.tick(.queue)
+            _ = try await scene.ledger.publish([spec])
+            let row = try await row(scene)
+            let now = try await scene.ledger.worldTime()
+            let late = try Self.due(row, spec, now: now)
+            let skipped = Tick(row: row, slots: [], next: late.next, jobs: [])
+            #expect(try await scene.ledger.fire([skipped]) == [TickResult(isWon: true, enqueued: [])])
+            #expect(try await self.row(scene).lastSlot == row.lastSlot, "nothing was fired")
+            #expect(try await scene.ledger.fire([late]) == [TickResult(isWon: false, enqueued: [])])
+            #expect(try await scene.ledger.fire([skipped]) == [TickResult(isWon: false, enqueued: [])])
+        }
+    }
+
+    @Test(
+        "overlap: skip enqueues nothing, queue enqueues, cancel-old replaces", arguments: LedgerKind.allCases,
+        Schedule.Overlap.allCases)
     func overlap(_ kind: LedgerKind, _ overlap: Schedule.Overlap) async throws {
         try await scene(kind) { scene in
             let spec = Self.tick(overlap)

@@ -42,13 +42,17 @@ struct SettleContractTests {
             let record = Record(kind: "note", key: "a", value: .emptyObject)
             #expect(
                 try await scene.ledger.save(
-                    JSONText(text: #"{"step":3}"#), progress: JobProgress(done: 3, total: 5), records: [record], of: run))
+                    JSONText(text: #"{"step":3}"#), progress: JobProgress(done: 3, total: 5), records: [record], of: run
+                ))
             #expect(try await scene.subject.hasRecord("a"))
             try await scene.die(worker)
             try await scene.subject.age(by: 5)
             let again = try #require(try await scene.claim([id], by: try await scene.worker()).first)
             #expect(try again.checkpoint?.decode([String: Int].self) == ["step": 3])
-            #expect(try await !scene.ledger.save(.emptyObject, progress: nil, records: [Record(kind: "note", key: "b", value: .emptyObject)], of: run))
+            #expect(
+                try await !scene.ledger.save(
+                    .emptyObject, progress: nil, records: [Record(kind: "note", key: "b", value: .emptyObject)], of: run
+                ))
             #expect(try await !scene.subject.hasRecord("b"), "records of a fenced checkpoint are not kept (I4)")
         }
     }
@@ -78,7 +82,9 @@ struct SettleContractTests {
         }
     }
 
-    @Test("I4: after a reap and a re-claim the old fence changes nothing", arguments: LedgerKind.allCases, Settlement.Verdict.all.map(\.0))
+    @Test(
+        "I4: after a reap and a re-claim the old fence changes nothing", arguments: LedgerKind.allCases,
+        Settlement.Verdict.all.map(\.0))
     func oldFence(_ kind: LedgerKind, _ verdict: String) async throws {
         try await scene(kind) { scene in
             let dead = try await scene.worker()
@@ -93,7 +99,8 @@ struct SettleContractTests {
             let run = try await scene.run(id, by: try await scene.worker())
             let before = try await scene.facts(id)
             #expect(try await !scene.settle(zombie, chosen), "while another runs it")
-            #expect(try await !scene.settle(RunID(job: id, fence: run.fence, worker: dead), chosen), "with a stolen fence")
+            #expect(
+                try await !scene.settle(RunID(job: id, fence: run.fence, worker: dead), chosen), "with a stolen fence")
             var after = try await scene.facts(id)
             after.waits = before.waits
             #expect(after == before)
@@ -200,7 +207,9 @@ struct SettleContractTests {
         }
     }
 
-    @Test("whoever was asked to cancel is not requeued; what was done stays done", arguments: LedgerKind.allCases, Settlement.Verdict.all.map(\.0))
+    @Test(
+        "whoever was asked to cancel is not requeued; what was done stays done", arguments: LedgerKind.allCases,
+        Settlement.Verdict.all.map(\.0))
     func cancelWins(_ kind: LedgerKind, _ verdict: String) async throws {
         try await scene(kind) { scene in
             let id = try await scene.add()
@@ -212,7 +221,9 @@ struct SettleContractTests {
         }
     }
 
-    @Test("records and follow-ups are committed with the end, or not at all", arguments: LedgerKind.allCases, [true, false])
+    @Test(
+        "records and follow-ups are committed with the end, or not at all", arguments: LedgerKind.allCases,
+        [true, false])
     func followUps(_ kind: LedgerKind, _ snoozes: Bool) async throws {
         try await scene(kind) { scene in
             let worker = try await scene.worker()
@@ -242,10 +253,12 @@ struct SettleContractTests {
             let run = try await scene.run(id, by: try await scene.worker())
             let fine = NewJob(request: JobRequest("plain"), spec: LedgerScene.plain)
             let wrong = NewJob(
-                request: JobRequest("plain", parameters: JSONText(text: #"{"n":2}"#), key: IdempotencyKey("taken", release: .atEnd)),
+                request: JobRequest(
+                    "plain", parameters: JSONText(text: #"{"n":2}"#), key: IdempotencyKey("taken", release: .atEnd)),
                 spec: LedgerScene.plain)
             let error = try await queueError {
-                _ = try await scene.settle(run, .done(result: nil, records: [], followUps: [fine, wrong], keepsHistory: true))
+                _ = try await scene.settle(
+                    run, .done(result: nil, records: [], followUps: [fine, wrong], keepsHistory: true))
             }
             #expect(error.code == .conflict)
             #expect(try await scene.facts(id).place == "running")

@@ -1,0 +1,73 @@
+# Every target that proves something writes .run/<target>/report.json. `make help` lists the targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.DEFAULT_GOAL := help
+# Targets share .build and .run: one after another.
+.NOTPARALLEL:
+
+.PHONY: help demo test build check format bench bench-quick image clean
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## The main job on a private world: warnings, a killed worker, a flushed Redis, a verdict. KEEP=1 leaves it running, SEED=n repeats one
+	@tools/install
+	swift build --product cloudoptim
+	swift build --product Demo
+	exec .build/debug/Demo
+
+test: ## Builds everything and runs every test on private PostgreSQL, Redis and moto; ends by itself
+	@tools/install
+	trap 'tools/services stop .run/test' EXIT
+	tools/services start .run/test
+	source .run/test/env
+	swift build --build-tests
+	status=0
+	swift test --skip-build 2>&1 | tee .run/test/tests.log || status=$$?
+	line=$$(grep -E 'Test run with [0-9]+ tests?' .run/test/tests.log | tail -n 1) || line=
+	jq -n --arg line "$$line" --argjson status "$$status" \
+		'{ verdict: (if $$status == 0 and ($$line | contains("passed")) then "pass" else "fail" end), exit_code: $$status, summary: $$line }' \
+		>.run/test/report.json
+	exit "$$status"
+
+build: ## Builds everything for debugging, tests included
+	@tools/install
+	swift build --build-tests
+
+check: ## Style and tidiness: swift-format, shellcheck, and the tests that read the sources
+	@tools/install
+	swift format lint --strict -r Sources Tests Package.swift
+	if command -v shellcheck >/dev/null; then shellcheck tools/install tools/services .ci/run docker/make-secrets; fi
+	ONLY=TidyTests swift test --scratch-path .build-tidy
+
+format: ## Lays out every Swift file as swift-format wants it
+	swift format format -i -r Sources Tests Package.swift
+
+bench: ## Measures the queue on private servers, release build: enqueue, drain, pickup
+	@tools/install
+	swift build -c release --product QueueBench
+	trap 'tools/services stop .run/bench' EXIT
+	tools/services start .run/bench
+	source .run/bench/env
+	.build/release/QueueBench enqueue 100000
+	.build/release/QueueBench drain 100000 1
+	.build/release/QueueBench drain 100000 4
+	.build/release/QueueBench pickup 1000
+
+bench-quick: ## The same in short, with the debug build: shows that it runs, not how fast
+	@tools/install
+	swift build --product QueueBench
+	trap 'tools/services stop .run/bench-quick' EXIT
+	tools/services start .run/bench-quick
+	source .run/bench-quick/env
+	.build/debug/QueueBench enqueue 5000
+	.build/debug/QueueBench drain 5000 2
+	.build/debug/QueueBench pickup 100
+
+image: ## Builds the container image cloudoptim:latest (docker/)
+	docker build -f docker/Dockerfile -t cloudoptim:latest .
+
+clean: ## Stops private servers and removes what was built, here only
+	for pids in .run/*/pids; do if [[ -d $$pids ]]; then tools/services stop "$${pids%/pids}"; fi; done
+	rm -rf .build .build-tidy .run
