@@ -6,7 +6,10 @@ SHELL := /bin/bash
 # Targets share .build and .run: one after another.
 .NOTPARALLEL:
 
-.PHONY: help demo test build check format bench bench-quick image clean
+# A measurement that ran to its end has passed: the recipe stops at the first that fails.
+bench-report = jq -R -s '{ verdict: "pass", results: split("\n") | map(select(. != "")) }' $(1)/results.log >$(1)/report.json
+
+.PHONY: help demo test build check format bench bench-quick chaos chaos-mutants image clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,10 +53,13 @@ bench: ## Measures the queue on private servers, release build: enqueue, drain, 
 	trap 'tools/services stop .run/bench' EXIT
 	tools/services start .run/bench
 	source .run/bench/env
-	.build/release/QueueBench enqueue 100000
-	.build/release/QueueBench drain 100000 1
-	.build/release/QueueBench drain 100000 4
-	.build/release/QueueBench pickup 1000
+	{
+		.build/release/QueueBench enqueue 100000
+		.build/release/QueueBench drain 100000 1
+		.build/release/QueueBench drain 100000 4
+		.build/release/QueueBench pickup 1000
+	} | tee .run/bench/results.log
+	$(call bench-report,.run/bench)
 
 bench-quick: ## The same in short, with the debug build: shows that it runs, not how fast
 	@tools/install
@@ -61,9 +67,24 @@ bench-quick: ## The same in short, with the debug build: shows that it runs, not
 	trap 'tools/services stop .run/bench-quick' EXIT
 	tools/services start .run/bench-quick
 	source .run/bench-quick/env
-	.build/debug/QueueBench enqueue 5000
-	.build/debug/QueueBench drain 5000 2
-	.build/debug/QueueBench pickup 100
+	{
+		.build/debug/QueueBench enqueue 5000
+		.build/debug/QueueBench drain 5000 2
+		.build/debug/QueueBench pickup 100
+	} | tee .run/bench-quick/results.log
+	$(call bench-report,.run/bench-quick)
+
+chaos: ## Attacks the queue with real processes on real servers, then checks its promises. DURATION=s, SEED=n, FAULTS=a,b
+	@tools/install
+	swift build --product Chaos
+	trap 'tools/services stop .run/chaos/servers' EXIT
+	.build/debug/Chaos run
+
+chaos-mutants: ## The same with one guard removed at a time: each must be noticed. SEED=n, MUTANTS=a,b
+	@tools/install
+	swift build --product Chaos
+	trap 'tools/services stop .run/chaos/servers' EXIT
+	.build/debug/Chaos mutants
 
 image: ## Builds the container image cloudoptim:latest (docker/)
 	docker build -f docker/Dockerfile -t cloudoptim:latest .

@@ -45,7 +45,13 @@ var targets: [Target] = [
         "Stores", ["Postgres", "JobQueue", "Infrastructure", "Sealing", log], resources: [.embedInCode("Migrations")]),
     library("AWS", ["Infrastructure", "HTTPClient", "COpenSSL", log]),
     library("Kubernetes", ["Infrastructure", "HTTPClient", yams, log]),
-    library("Simulator", ["Infrastructure", "HTTPClient", hummingbird, hummingbirdTLS, log]),
+    library(
+        "Simulator",
+        [
+            "Infrastructure", "HTTPClient", hummingbird, hummingbirdTLS, log,
+            .product(name: "HummingbirdCore", package: "hummingbird"), .product(name: "NIOCore", package: "swift-nio"),
+            .product(name: "NIOSSL", package: "swift-nio-ssl"), .product(name: "HTTPTypes", package: "swift-http-types"),
+        ]),
     .executableTarget(
         name: "cloudoptim",
         dependencies: [
@@ -58,6 +64,12 @@ var targets: [Target] = [
     // What proves the queue: measurements a stranger can repeat.
     .executableTarget(
         name: "QueueBench", dependencies: ["JobQueue", "Scheduler", "Worker", "Postgres", "Redis", log, lifecycle],
+        swiftSettings: strict),
+    .executableTarget(
+        name: "Demo", dependencies: ["JobQueue", "Postgres", "Redis", "HTTPClient", log], swiftSettings: strict),
+    .executableTarget(
+        name: "Chaos",
+        dependencies: ["JobQueue", "Scheduler", "Worker", "Postgres", "Redis", "HTTPClient", "Threads", log, lifecycle],
         swiftSettings: strict),
 
     // Small tools that both storeys stand on.
@@ -76,6 +88,7 @@ var targets: [Target] = [
     tests("KubernetesTests", ["Kubernetes", "HTTPClient", "Infrastructure", "Simulator"]),
     tests("SimulatorTests", ["Simulator", "HTTPClient", "Infrastructure"]),
     tests("ProductTests", ["Infrastructure", "Optimizer", "Jobs", "Stores", "JobQueue", "Postgres", "Sealing"]),
+    tests("TidyTests", ["JobQueue", "Jobs", "Infrastructure", yams]),
     tests("SystemTests", ["cloudoptim", "JobQueue", "Postgres", "Redis", "HTTPClient"]),
 ]
 
@@ -102,6 +115,9 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: targets,

@@ -47,11 +47,15 @@ public protocol WorkerLedger: Sendable {
     /// Finds due jobs without the broker, and claims them.
     func scan(_ queues: [String], lanes: [Lane], atMost: Int, by worker: WorkerID, kinds: [JobKind], alone: Bool)
         async throws -> [ClaimedJob]
+    /// Whether due jobs wait that a worker may only run alone: their workers died twice.
+    func hasSuspects(_ queues: [String], kinds: [JobKind]) async throws -> Bool
     /// Saves a checkpoint with records. False: fenced.
     func save(_ checkpoint: JSONText, progress: JobProgress?, records: [Record], of run: RunID) async throws -> Bool
     /// Settles runs, in one transaction each or batched; the result says for each whether it was this worker's to
     /// settle (false: fenced). Step 7 of 7 in a job's life.
     func settle(_ settlements: [Settlement]) async throws -> [Bool]
+    /// Whether exactly this run ended its job as done, as its history row says. For a settlement whose answer was lost.
+    func hasFinished(_ run: RunID) async throws -> Bool
     /// Commits the intent of an effect, or finds the entry that exists. nil: fenced.
     func intend(_ intent: EffectIntent, of run: RunID) async throws -> EffectEntry?
     /// Stores the answer or the refusal of an effect whose state is still `intended`.

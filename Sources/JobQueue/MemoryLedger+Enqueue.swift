@@ -18,7 +18,7 @@ extension MemoryLedger {
     func preview(_ job: ResolvedJob) -> EnqueueResult? {
         guard let holder = keys[job.key.text] else { return jobs[job.id] == nil ? nil : .enqueued(job.id) }
         if holder.job == job.id { return .enqueued(job.id) }
-        return holder.parameters == job.parameters ? .duplicate(of: holder.job) : .conflict(with: holder.job)
+        return holder.request == job.identity ? .duplicate(of: holder.job) : .conflict(with: holder.job)
     }
 
     /// Stores one job: the key first, and only with it the row.
@@ -26,7 +26,7 @@ extension MemoryLedger {
         if let answer = preview(job) { return answer }
         var expiresAt: Date?
         if case .after(let duration) = job.key.release { expiresAt = now.addingTimeInterval(duration.seconds) }
-        keys[job.key.text] = Key(job: job.id, parameters: job.parameters, expiresAt: expiresAt)
+        keys[job.key.text] = Key(job: job.id, request: job.identity, expiresAt: expiresAt)
         let runAt = now.addingTimeInterval(job.delay.seconds)
         jobs[job.id] = Row(
             job: job, tenant: tenant(of: job.target), state: .queued, runAt: runAt,
@@ -67,4 +67,9 @@ extension MemoryLedger {
         guard let key = row.job.limitKey else { return }
         slots[key] = slots[key]?.filter { $0.value != SlotHolder(job: row.job.id, fence: row.fence) }
     }
+}
+
+extension ResolvedJob {
+    /// What two requests with one key must share to be the same request.
+    var identity: String { "\(kind)\n\(target)\n\(parameters)" }
 }

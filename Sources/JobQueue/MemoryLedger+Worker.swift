@@ -115,6 +115,14 @@ extension MemoryLedger {
         return claimed
     }
 
+    /// See `WorkerLedger`.
+    public func hasSuspects(_ queues: [String], kinds: [JobKind]) -> Bool {
+        jobs.values.contains {
+            $0.state == .queued && $0.crashes >= 2 && $0.runAt <= now && queues.contains($0.job.queue)
+                && kinds.contains($0.job.kind)
+        }
+    }
+
     // MARK: While it runs
 
     /// The row, if it is this run's.
@@ -142,6 +150,11 @@ extension MemoryLedger {
     /// See `WorkerLedger`.
     public func append(log lines: [String], to run: RunID) {
         logs[run.job, default: []] += lines.map { String($0.prefix(1000)) }
+    }
+
+    /// See `WorkerLedger`.
+    public func hasFinished(_ run: RunID) -> Bool {
+        ended[run.job].map { $0.end == .done && $0.fence == run.fence } ?? false
     }
 
     // MARK: Effects

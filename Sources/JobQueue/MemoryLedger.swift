@@ -65,7 +65,7 @@ public actor MemoryLedger: Ledger {
 
     struct Key {
         var job: JobID
-        var parameters: JSONText
+        var request: String
         /// nil: freed when the job ends.
         var expiresAt: Date?
     }

@@ -131,6 +131,13 @@ public final class PostgresLedger: Ledger {
     }
 
     /// See `WorkerLedger`.
+    public func hasSuspects(_ queues: [String], kinds: [JobKind]) async throws -> Bool {
+        try await !claimConnection.query(
+            FeedStatements.suspects, [.textArray(queues), .textArray(kinds.map(\.rawValue))]
+        ).isEmpty
+    }
+
+    /// See `WorkerLedger`.
     public func save(
         _ checkpoint: JSONText, progress: JobProgress?, records: [Record], of run: RunID
     ) async throws -> Bool {
@@ -140,6 +147,13 @@ public final class PostgresLedger: Ledger {
     /// See `WorkerLedger`.
     public func settle(_ settlements: [Settlement]) async throws -> [Bool] {
         try await settling.submit(settlements)
+    }
+
+    /// See `WorkerLedger`.
+    public func hasFinished(_ run: RunID) async throws -> Bool {
+        try await settleConnection.query(
+            SettleStatements.hasFinished, [.uuid(run.job), .int(run.fence)]
+        ).first?.bool(0) ?? false
     }
 
     /// See `WorkerLedger`.

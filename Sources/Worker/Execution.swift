@@ -100,16 +100,19 @@ struct Execution: Sendable {
     private func settle(_ run: ActiveRun, _ verdict: Settlement.Verdict) async -> Bool {
         var pause = Duration.milliseconds(50)
         var wasTried = false
+        var lines = run.takeLog()
         while true {
             do {
-                let lines = run.takeLog()
                 if !lines.isEmpty { try await ledger.append(log: lines, to: run.id) }
+                lines = []
                 if try await ledger.settle([Settlement(run: run.id, verdict: verdict)])[0] { return true }
+                // The first try's answer may have been lost after its commit: then the history knows this very run.
+                if wasTried, try await ledger.hasFinished(run.id) { return true }
                 if !wasTried {
                     Counter(label: "lease_lost_total").increment()
                     logger.warning("job run was fenced: its result is dropped", metadata: run.metadata)
                 }
-                return wasTried  // the first try's answer was lost: it was ours, and it is settled
+                return false
             } catch let error as QueueError where error.code != .unavailable {
                 guard case .dead = verdict else {
                     logger.error("job cannot be settled as it ended", metadata: run.metadata(error))

@@ -8,6 +8,8 @@ final class InFlight: Sendable {
         var slotsHeld = 0
         var ordinarySlotsHeld = 0
         var ordinaryOwned = 0
+        /// A suspect runs: nothing else is taken beside it.
+        var isExclusive = false
         var handedBack: [RunID: ContinuousClock.Instant] = [:]
         var slotWaiters: [(lane: Lane, continuation: CheckedContinuation<Void, Never>)] = []
         var changes = 0
@@ -32,6 +34,7 @@ final class InFlight: Sendable {
     /// A quarter of slots and of ownership is kept for lane 0 (none of a single slot).
     var room: Room {
         state.withLock { state in
+            if state.isExclusive { return Room(interruption: 0, ordinary: 0) }
             let free = min(slots - state.slotsHeld, owned - state.runs.count)
             let ordinary = min(
                 slots - slots / 4 - state.ordinarySlotsHeld, owned - owned / 4 - state.ordinaryOwned, free)
@@ -43,9 +46,11 @@ final class InFlight: Sendable {
     var runs: [ActiveRun] { state.withLock { Array($0.runs.values) } }
 
     /// Takes a run in, with a slot. False: it was handed back as an orphan before its claim's answer came.
-    func admit(_ run: ActiveRun) -> Bool {
+    /// - Parameter isAlone: it is a suspect: nothing else is taken until it is released.
+    func admit(_ run: ActiveRun, isAlone: Bool) -> Bool {
         state.withLock { state in
             guard state.handedBack[run.id] == nil else { return false }
+            if isAlone { state.isExclusive = true }
             state.runs[run.id.job] = run
             state.slotsHeld += 1
             if run.job.lane != .interruption {
@@ -60,6 +65,7 @@ final class InFlight: Sendable {
     func release(_ run: ActiveRun, holdsSlot: Bool) {
         wake(state.withLock { state in
             if state.runs[run.id.job] === run { state.runs[run.id.job] = nil }
+            if state.runs.isEmpty { state.isExclusive = false }
             if run.job.lane != .interruption { state.ordinaryOwned -= 1 }
             if holdsSlot { return freeSlot(of: run.job.lane, &state) }
             return takeChangeWaiters(&state)

@@ -20,6 +20,10 @@ public struct WorkerConfiguration: Sendable {
     public var trustMargin = Duration.seconds(3)
     /// A look into the ledger beside the broker, at least this often; jittered by half.
     public var scanEvery = Duration.milliseconds(1300)
+    /// How often a busy worker looks whether suspects wait for one that has nothing else; jittered by half.
+    public var suspectLookEvery = Duration.seconds(30)
+    /// How long it takes nothing (but lane 0) to become idle for them.
+    public var suspectRoomFor = Duration.seconds(10)
     /// How long handlers may take to reach a checkpoint when the worker is asked to stop; then they are cancelled.
     public var drainTimeout = Duration.seconds(20)
 

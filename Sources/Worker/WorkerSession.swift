@@ -87,6 +87,8 @@ struct WorkerSession: Sendable {
     /// Step 4 of 7: takes ids and claims their rows; looks into the ledger itself at least every `scanEvery`.
     private func takeLoop(_ share: Share, start: (ActiveRun) -> Void) async {
         var nextScan = ContinuousClock.now
+        var nextSuspectLook = ContinuousClock.now + jittered(configuration.suspectLookEvery)
+        var quietUntil = ContinuousClock.now
         var brokerPause = Duration.zero
         let lanes = share.lanes
         while !isOver {
@@ -97,9 +99,24 @@ struct WorkerSession: Sendable {
                 continue
             }
             do {
-                if ContinuousClock.now >= nextScan {
+                if share == .ordinary, inFlight.count > 0 {
+                    if quietUntil > .now {  // makes room for a suspect, which runs alone
+                        try await drain.sleep(for: .milliseconds(50))
+                        continue
+                    }
+                    if nextSuspectLook <= .now {
+                        nextSuspectLook = .now + jittered(configuration.suspectLookEvery)
+                        if try await ledger.hasSuspects(configuration.queues, kinds: kinds) {
+                            quietUntil = .now + configuration.suspectRoomFor
+                            nextScan = quietUntil
+                            continue
+                        }
+                    }
+                }
+                if nextScan <= .now || (quietUntil > .now && inFlight.count == 0) {
+                    quietUntil = .now
                     let found = try await scan(lanes, atMost)
-                    admit(found.jobs, requestedAt: found.requestedAt, start)
+                    admit(found.jobs, requestedAt: found.requestedAt, isAlone: found.isSuspect, start)
                     nextScan = found.jobs.count < atMost ? .now + jittered(configuration.scanEvery) : .now
                     continue
                 }
@@ -113,7 +130,7 @@ struct WorkerSession: Sendable {
                 if ids.isEmpty { continue }
                 let requestedAt = ContinuousClock.now
                 let jobs = try await ledger.claim(ids, by: worker, kinds: kinds, alone: false)
-                admit(jobs, requestedAt: requestedAt, start)
+                admit(jobs, requestedAt: requestedAt, isAlone: false, start)
             } catch is HandBack {
                 return
             } catch is CancellationError {
@@ -152,24 +169,26 @@ struct WorkerSession: Sendable {
 
     private func scan(
         _ lanes: [Lane], _ atMost: Int
-    ) async throws -> (jobs: [ClaimedJob], requestedAt: ContinuousClock.Instant) {
+    ) async throws -> (jobs: [ClaimedJob], isSuspect: Bool, requestedAt: ContinuousClock.Instant) {
         let requestedAt = ContinuousClock.now
         if lanes.contains(.work), inFlight.count == 0 {
             let suspects = try await ledger.scan(
                 configuration.queues, lanes: [], atMost: 1, by: worker, kinds: kinds, alone: true)
-            if !suspects.isEmpty { return (suspects, requestedAt) }
+            if !suspects.isEmpty { return (suspects, true, requestedAt) }
         }
         let jobs = try await ledger.scan(
             configuration.queues, lanes: lanes, atMost: atMost, by: worker, kinds: kinds, alone: false)
-        return (jobs, requestedAt)
+        return (jobs, false, requestedAt)
     }
 
-    private func admit(_ jobs: [ClaimedJob], requestedAt: ContinuousClock.Instant, _ start: (ActiveRun) -> Void) {
+    private func admit(
+        _ jobs: [ClaimedJob], requestedAt: ContinuousClock.Instant, isAlone: Bool, _ start: (ActiveRun) -> Void
+    ) {
         for job in jobs {
             let run = ActiveRun(
                 job, worker: worker, claimedAt: requestedAt, ledger: ledger, inFlight: inFlight, trust: trust,
                 drain: drain)
-            guard inFlight.admit(run) else { continue }
+            guard inFlight.admit(run, isAlone: isAlone) else { continue }
             if logger.logLevel <= .debug { logger.debug("job run starts, step 5 of 7", metadata: run.metadata) }
             start(run)
         }

@@ -52,7 +52,8 @@ final class ChildProcess: @unchecked Sendable {  // the process is only touched 
 
     func end() {
         output.fileHandleForReading.readabilityHandler = nil
-        if process.isRunning { process.terminate() }
+        // moto_server outlives SIGTERM while a kept connection is open, and has nothing to save.
+        if process.isRunning { kill(process.processIdentifier, SIGKILL) }
     }
 }
 

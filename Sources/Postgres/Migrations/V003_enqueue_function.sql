@@ -85,7 +85,7 @@ BEGIN
     END LOOP;
     SELECT t.tenant INTO owner FROM job_target t WHERE t.target = enqueue.target ORDER BY t.fan_out LIMIT 1;
     owner := coalesce(owner, '');
-    hash := sha256(convert_to(arguments::text, 'UTF8'));
+    hash := sha256(convert_to(wanted || E'\n' || target || E'\n' || arguments::text, 'UTF8'));
     job_key_text := key;
     release_seconds := 86400;
     IF job_key_text IS NULL AND jsonb_typeof(s -> 'key') = 'object' THEN

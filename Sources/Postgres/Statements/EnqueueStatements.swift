@@ -17,7 +17,7 @@ enum EnqueueStatements {
               FROM u),
         k AS (
             INSERT INTO job_key (key, job_id, args_hash, release, expires_at)
-            SELECT replace(key, '${tenant}', tenant), id, sha256(convert_to(args::text, 'UTF8')),
+            SELECT replace(key, '${tenant}', tenant), id, sha256(convert_to(kind || E'\\n' || target || E'\\n' || args::text, 'UTF8')),
                    CASE WHEN release_seconds IS NULL THEN 0 ELSE 2 END, now() + make_interval(secs => release_seconds)
               FROM t ORDER BY 1
             ON CONFLICT (key) DO NOTHING RETURNING job_id)
@@ -36,8 +36,8 @@ enum EnqueueStatements {
         WITH t AS (
             SELECT u.*, CASE WHEN u.target = '' THEN '' ELSE coalesce(
                 (SELECT g.tenant FROM job_target g WHERE g.target = u.target ORDER BY g.fan_out LIMIT 1), '') END AS tenant
-              FROM unnest($1::uuid[], $2::text[], $3::text[], $4::jsonb[]) AS u(id, key, target, args))
-        SELECT t.id, k.job_id, k.args_hash = sha256(convert_to(t.args::text, 'UTF8'))
+              FROM unnest($1::uuid[], $2::text[], $3::text[], $4::jsonb[], $5::text[]) AS u(id, key, target, args, kind))
+        SELECT t.id, k.job_id, k.args_hash = sha256(convert_to(t.kind || E'\\n' || t.target || E'\\n' || t.args::text, 'UTF8'))
           FROM t JOIN job_key k ON k.key = replace(t.key, '${tenant}', t.tenant)
         """
 
@@ -73,7 +73,7 @@ enum EnqueueStatements {
             holders,
             [
                 .uuidArray(rest.map(\.id)), .textArray(rest.map(\.key.text)), .textArray(rest.map(\.target)),
-                .jsonArray(rest.map(\.parameters)),
+                .jsonArray(rest.map(\.parameters)), .textArray(rest.map(\.kind.rawValue)),
             ])
         {
             let (id, first, isSame) = (try row.uuid(0), try row.uuid(1), try row.bool(2))

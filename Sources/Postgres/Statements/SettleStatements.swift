@@ -89,6 +89,10 @@ enum SettleStatements {
         SELECT id, fence FROM l
         """
 
+    static let hasFinished = """
+        SELECT EXISTS (SELECT FROM job_history WHERE id = $1 AND fence = $2 AND outcome = 'done')
+        """
+
     static let appendLog = """
         INSERT INTO job_log (job_id, fence, line) SELECT $1, $2, left(line, 1000) FROM unnest($3::text[]) AS t(line)
         """

@@ -21,7 +21,7 @@ enum TestServers {
 
     /// The file of an authority that signed nothing here.
     static func foreignAuthority() throws -> String {
-        let file = FileManager.default.temporaryDirectory.appendingPathComponent("co-foreign-\(UUID().uuidString).crt")
+        let file = FileManager.default.temporaryDirectory.appendingPathComponent("cloudoptim-foreign-authority.crt")
         try foreignCertificate.write(to: file, atomically: true, encoding: .utf8)
         return file.path
     }

@@ -85,7 +85,8 @@ func eventually<Value>(
     while true {
         if let value = try await probe() { return value }
         guard ContinuousClock.now < end else {
-            Issue.record("never within \(limit): \(what)", sourceLocation: sourceLocation)
+            let written = Fleet.running?.everythingWritten.suffix(3000) ?? ""
+            Issue.record("never within \(limit): \(what)\n\(written)", sourceLocation: sourceLocation)
             throw Child.Failure(description: "never within \(limit): \(what)")
         }
         try await Task.sleep(for: .milliseconds(50))

@@ -241,6 +241,9 @@ struct FleetPlan: Sendable {
     var nodes = 4
     var pods = 20
     var environment: [String: String] = [:]
+
+    /// Polls often and gives up early, so that what goes wrong on purpose is told soon.
+    static let impatient = ["K8S_API_RETRY_ATTEMPTS": "1", "SQS_POLL_INTERVAL_SECONDS": "2"]
 }
 
 /// One fleet for a whole suite.

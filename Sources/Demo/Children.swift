@@ -1,0 +1,108 @@
+import Foundation
+
+/// The long-lived processes of the demo, each with a file that says which process it is: a run that crashed leaves
+/// enough behind for the next one to end exactly what is its own.
+actor Children {
+    private struct Child {
+        var name: String
+        var pid: pid_t
+    }
+
+    private let folder: String
+    private var children: [Child] = []
+
+    /// How long a process may take to end when it is asked to.
+    private static let endSecondsMax = 8.0
+
+    /// - Parameter folder: where the pid files are.
+    init(folder: String) throws {
+        self.folder = folder
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    }
+
+    func start(
+        _ name: String, _ path: String, _ arguments: [String], environment: [String: String], log: String
+    ) throws {
+        let pid = try Spawn.start(path, arguments, environment: environment, output: log)
+        children.append(Child(name: name, pid: pid))
+        let started = Spawn.startTime(pid) ?? ""
+        try "\(pid) \(started)\n".write(toFile: "\(folder)/\(name)", atomically: true, encoding: .utf8)
+    }
+
+    func pid(of name: String) -> pid_t? { children.last { $0.name == name }?.pid }
+
+    /// SIGKILL: the process gets no chance to say goodbye.
+    func kill(_ name: String) async throws {
+        guard let index = children.lastIndex(where: { $0.name == name }) else {
+            throw DemoError("there is no process \(name) to kill")
+        }
+        let pid = children[index].pid
+        Spawn.send(SIGKILL, to: pid)
+        while Spawn.ended(pid) == nil { try await Task.sleep(for: .milliseconds(5)) }
+        children.remove(at: index)
+        try FileManager.default.removeItem(atPath: "\(folder)/\(name)")
+    }
+
+    /// The first child that ended without being asked to.
+    func fallen() -> (name: String, status: Int32)? {
+        for (index, child) in children.enumerated() {
+            guard let status = Spawn.ended(child.pid) else { continue }
+            children.remove(at: index)
+            return (child.name, status)
+        }
+        return nil
+    }
+
+    /// Ends all, the youngest first: asks, waits, and kills what does not listen.
+    func endAll() async {
+        let leaving = Array(children.reversed())
+        for child in leaving { Spawn.send(SIGTERM, to: child.pid) }
+        let limit = ContinuousClock.now + .seconds(Self.endSecondsMax)
+        for child in leaving {
+            while Spawn.ended(child.pid) == nil {
+                if ContinuousClock.now > limit { Spawn.send(SIGKILL, to: child.pid) }
+                await pause()
+            }
+            forget(child.name)
+        }
+        children = []
+    }
+
+    /// Ends what an earlier run left behind.
+    /// - Returns: the names of the processes that were still running.
+    func endLeftovers() async throws -> [String] {
+        var ended: [String] = []
+        for name in try FileManager.default.contentsOfDirectory(atPath: folder).sorted() {
+            let words = try String(contentsOfFile: "\(folder)/\(name)", encoding: .utf8).split(whereSeparator: \.isWhitespace)
+            if words.count == 2, let pid = pid_t(words[0]), isOurs(pid, started: String(words[1])) {
+                Spawn.send(SIGTERM, to: pid)
+                let limit = ContinuousClock.now + .seconds(Self.endSecondsMax)
+                while isOurs(pid, started: String(words[1])) {
+                    if ContinuousClock.now > limit { Spawn.send(SIGKILL, to: pid) }
+                    await pause()
+                }
+                ended.append(name)
+            }
+            forget(name)
+        }
+        return ended
+    }
+
+    /// A number may have been given to another process since: it is ours if it began at the same moment and is still
+    /// the same program.
+    private func isOurs(_ pid: pid_t, started: String) -> Bool {
+        guard Spawn.startTime(pid) == started,
+            let line = FileManager.default.contents(atPath: "/proc/\(pid)/cmdline")
+        else { return false }
+        return String(decoding: line, as: UTF8.self).contains("cloudoptim")
+    }
+
+    private func forget(_ name: String) { try? FileManager.default.removeItem(atPath: "\(folder)/\(name)") }
+
+    /// Also when the task is cancelled: ending goes on.
+    private func pause() async {
+        await withCheckedContinuation { continuation in
+            DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(20)) { continuation.resume() }
+        }
+    }
+}

@@ -1,0 +1,86 @@
+import Foundation
+import JobQueue
+import Postgres
+
+/// The ledger, read only: which worker runs what, and whether a job was lost.
+struct LedgerWindow: Sendable {
+    private let connection: PostgresConnection
+
+    init(_ connection: PostgresConnection) { self.connection = connection }
+
+    struct Job: Sendable, Equatable {
+        var id: String
+        var kind: String
+        /// The instance a job of an interruption is about.
+        var instance: String?
+        /// As the view `job_status` says it.
+        var state: String
+        var fence: Int
+        var worker: String?
+        /// Rounds that its checkpoint has behind it; nil: no checkpoint.
+        var round: Int?
+
+        var isEnded: Bool { ["done", "cancelled", "dead"].contains(state) }
+    }
+
+    /// Every job, wherever it is, with the name of its worker.
+    func jobs() async throws -> [Job] {
+        let rows = try await connection.query(
+            """
+            SELECT s.id::text, s.kind, coalesce(s.args ->> 'instance', s.args -> 'instances' ->> 0), s.state, s.fence,
+                   w.host, (j.checkpoint ->> 'round')::bigint
+              FROM job_status s LEFT JOIN worker w ON w.id = s.worker_id LEFT JOIN job j ON j.id = s.id
+             ORDER BY s.id
+            """)
+        return try rows.map { row in
+            Job(
+                id: try row.string(0), kind: try row.string(1), instance: row.text(2), state: try row.string(3),
+                fence: Int(try row.int(4)), worker: row.text(5), round: try row.intIfPresent(6).map { Int($0) })
+        }
+    }
+
+    /// Ids that the ledger itself names outside the jobs' own tables: each must still be found there.
+    func namedIDs() async throws -> Set<String> {
+        let rows = try await connection.query(
+            """
+            SELECT k.job_id::text FROM job_key k UNION SELECT e.job_id::text FROM effect e
+            UNION SELECT i.job_id::text FROM interruption i
+            UNION SELECT v.job_id::text FROM event v UNION SELECT f.job_id::text FROM finding f
+            """)
+        return Set(try rows.map { try $0.string(0) })
+    }
+
+    /// Kinds that a schedule brings: a look that found nothing leaves no history on purpose.
+    func scheduledKinds() async throws -> Set<String> {
+        Set(try await connection.query("SELECT kind FROM schedule").map { try $0.string(0) })
+    }
+
+    /// Schedules whose next slot is overdue by more than so many seconds.
+    func lateSchedules(seconds: Double) async throws -> [String] {
+        try await connection.query(
+            "SELECT id FROM schedule_health WHERE enabled AND late_seconds > $1::float8 ORDER BY id", [.double(seconds)]
+        ).map { try $0.string(0) }
+    }
+
+    /// How many workers have a living lease.
+    func liveWorkers() async throws -> Int {
+        try await connection.query("SELECT id FROM worker_health WHERE state = 'live'").count
+    }
+
+    /// What an instance's replacement was launched for, as it was written down before the launch; nil: not yet.
+    func launchReason(of instance: String) async throws -> String? {
+        try await connection.query(
+            "SELECT line FROM job_log WHERE line LIKE $1 ORDER BY n DESC LIMIT 1",
+            [.text("create-fleet replace/%/\(instance)/%")]
+        ).first?.text(0)?.split(separator: "; ", maxSplits: 1).last.map(String.init)
+    }
+
+    /// How the events that concern nobody of ours were settled: instance or account, and the outcome.
+    func strayEvents() async throws -> [(key: String, outcome: String)] {
+        try await connection.query(
+            "SELECT key, outcome FROM event WHERE outcome IN ('foreign', 'unknown-instance') ORDER BY received_at"
+        ).map { (key: try $0.string(0), outcome: try $0.string(1)) }
+    }
+
+    func close() async { await connection.close() }
+}

@@ -1,0 +1,48 @@
+import Foundation
+
+/// Runs a command to its end. Not cancelled half-way: what it began is then known to be begun.
+enum Tool {
+    struct Answer: Sendable {
+        var status: Int32
+        var output: String
+    }
+
+    /// - Parameters:
+    ///   - log: the file its output is appended to.
+    ///   - seconds: after that it is killed.
+    /// - Throws: `DemoError` when it fails or does not end; the message has its last lines.
+    @discardableResult
+    static func run(
+        _ path: String, _ arguments: [String], environment: [String: String], log: String, seconds: Double = 90
+    ) async throws -> Answer {
+        let before = size(of: log)
+        let pid = try Spawn.start(path, arguments, environment: environment, output: log)
+        let limit = ContinuousClock.now + .seconds(seconds)
+        var isKilled = false
+        var status = Spawn.ended(pid)
+        while status == nil {
+            if ContinuousClock.now > limit, !isKilled {
+                Spawn.send(SIGKILL, to: pid)
+                isKilled = true
+            }
+            await pause()
+            status = Spawn.ended(pid)
+        }
+        let text = FileManager.default.contents(atPath: log).map { String(decoding: $0.dropFirst(before), as: UTF8.self) }
+        let answer = Answer(status: status ?? 0, output: text ?? "")
+        guard answer.status == 0 else {
+            let name = URL(fileURLWithPath: path).lastPathComponent + " " + arguments.prefix(2).joined(separator: " ")
+            let tail = answer.output.split(separator: "\n").suffix(6).joined(separator: "\n  ")
+            throw DemoError("\(name) ended with \(answer.status)\(isKilled ? " (too slow)" : ""):\n  \(tail)")
+        }
+        return answer
+    }
+
+    private static func size(of path: String) -> Int { FileManager.default.contents(atPath: path)?.count ?? 0 }
+
+    private static func pause() async {
+        await withCheckedContinuation { continuation in
+            DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(20)) { continuation.resume() }
+        }
+    }
+}
