@@ -28,7 +28,7 @@ test: ## Builds everything and runs every test on private PostgreSQL, Redis and 
 	swift build --build-tests
 	status=0
 	swift test --skip-build 2>&1 | tee .run/test/tests.log || status=$$?
-	line=$$(grep -E 'Test run with [0-9]+ tests?' .run/test/tests.log | tail -n 1) || line=
+	line=$$(grep -oE 'Test run with [0-9]+ tests?.*' .run/test/tests.log | tail -n 1 | sed 's/\x1b\[[0-9;]*m//g') || line=
 	jq -n --arg line "$$line" --argjson status "$$status" \
 		'{ verdict: (if $$status == 0 and ($$line | contains("passed")) then "pass" else "fail" end), exit_code: $$status, summary: $$line }' \
 		>.run/test/report.json

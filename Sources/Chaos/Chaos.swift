@@ -10,7 +10,16 @@ struct Chaos {
                Chaos mutants    SEED=… MUTANTS=no-fence-in-finish,…
         """
 
-    static func main() async throws {
+    static func main() async {
+        do {
+            try await obey()
+        } catch {
+            FileHandle.standardError.write(Data("chaos: \(error)\n".utf8))
+            exit(70)
+        }
+    }
+
+    private static func obey() async throws {
         let arguments = Array(CommandLine.arguments.dropFirst())
         let environment = ProcessInfo.processInfo.environment
         switch arguments.first {

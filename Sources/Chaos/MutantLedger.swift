@@ -209,6 +209,7 @@ final class MutantLedger: Ledger {
     func timetable() async throws -> Timetable { try await inner.timetable() }
     func timetableVersion() async throws -> Int64 { try await inner.timetableVersion() }
     func sweep() async throws -> SweepReport { try await inner.sweep() }
+    func hasFinished(_ run: RunID) async throws -> Bool { try await inner.hasFinished(run) }
     func hasSuspects(_ queues: [String], kinds: [JobKind]) async throws -> Bool {
         try await inner.hasSuspects(queues, kinds: kinds)
     }

@@ -65,13 +65,19 @@ extension FileHandle {
 
 /// Commands that end.
 enum Shell {
+    /// Foundation sees the end of a process when the last copy of a descriptor closes that it gave to it: servers that
+    /// the command leaves behind must not have one.
+    private static let closingDescriptors = """
+        for path in /proc/self/fd/*; do n=${path##*/}; [ "$n" -gt 2 ] && eval "exec $n>&-"; done 2>/dev/null; exec "$@"
+        """
+
     /// Runs a command and returns its output.
     /// - Throws: `QueueError` code `transient` with what it said when it fails.
     @discardableResult
     static func run(_ command: [String], in directory: String? = nil) throws -> String {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = command
+        process.arguments = ["bash", "-c", Self.closingDescriptors, "chaos"] + command
         if let directory { process.currentDirectoryURL = URL(fileURLWithPath: directory) }
         let file = FileManager.default.temporaryDirectory.appendingPathComponent("chaos-\(UUID().uuidString)")
         let output = try FileHandle(creating: file.path)

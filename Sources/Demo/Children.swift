@@ -53,9 +53,15 @@ actor Children {
         return nil
     }
 
-    /// Ends all, the youngest first: asks, waits, and kills what does not listen.
+    /// Ends all: the workers while the world is still there, then the rest.
     func endAll() async {
-        let leaving = Array(children.reversed())
+        await end { $0 != "simulator" }
+        await end { _ in true }
+    }
+
+    /// Asks, waits, and kills what does not listen.
+    private func end(_ isMeant: (String) -> Bool) async {
+        let leaving = children.filter { isMeant($0.name) }
         for child in leaving { Spawn.send(SIGTERM, to: child.pid) }
         let limit = ContinuousClock.now + .seconds(Self.endSecondsMax)
         for child in leaving {
@@ -65,7 +71,7 @@ actor Children {
             }
             forget(child.name)
         }
-        children = []
+        children.removeAll { isMeant($0.name) }
     }
 
     /// Ends what an earlier run left behind.

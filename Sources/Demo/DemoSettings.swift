@@ -26,6 +26,8 @@ struct DemoSettings: Sendable {
     static let pods = 70
     static let workers = 3
     static let cluster = "demo"
+    /// Jobs that keep the workers busy while warnings come.
+    static let loadJobs = 1_500
     /// The whole run, from the first process to the verdict.
     static let secondsMax = 175.0
 

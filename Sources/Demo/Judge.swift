@@ -8,9 +8,9 @@ struct Evidence: Sendable {
         var worker: String
         var job: String
         var fence: Int
-        /// Pods that had left the node by then, and pods that had not.
-        var gone: Int
-        var left: Int
+        /// Pods that had been asked to leave by then, of how many.
+        var asked: Int
+        var pods: Int
     }
 
     /// The nodes that were warned.
@@ -28,8 +28,11 @@ struct Evidence: Sendable {
     var scheduledKinds: Set<String>
     var lateSchedules: [String]
     var kill: Kill?
-    /// Keys that Redis forgot; nil: it was not flushed.
-    var keysFlushed: Int?
+    /// Ids of waiting jobs that Redis forgot; nil: it was not flushed.
+    var idsFlushed: Int?
+    /// The jobs that kept the workers busy.
+    var loadEnqueued: Int
+    var load: LedgerWindow.Load
     var seconds: Double
 }
 
@@ -186,7 +189,9 @@ struct Judge {
         let failed = evidence.jobs.filter { $0.state == "dead" }.map { "\($0.kind) \($0.id) is dead" }
         let open = evidence.jobs.filter { !$0.isEnded && !evidence.scheduledKinds.contains($0.kind) }
             .map { "\($0.kind) \($0.id) is \($0.state)" }
-        return (vanished + failed + open + missing).sorted()
+        let short = evidence.loadEnqueued - evidence.load.ended
+        let load = (0..<max(0, short)).map { "a job of the load (number \($0 + 1)) did not end" }
+        return (vanished + failed + open + missing).sorted() + load
     }
 
     /// Drains and replacements that there should be one of for each warned instance.
@@ -205,8 +210,8 @@ struct Judge {
         let ended = evidence.jobs.count(where: \.isEnded)
         let detail =
             problems.isEmpty
-            ? "\(Narrator.count(evidence.jobsSeen.count, "job")) seen: \(ended) ended with a record, the rest are "
-                + "looks of a schedule that found nothing, or its current one"
+            ? "all \(evidence.load.ended) of the rush are done; of \(evidence.jobsSeen.count) others \(ended) ended "
+                + "with a record, the rest are looks of a schedule that found nothing, or its current one"
             : problems.prefix(8).joined(separator: "; ")
         return Check(name: "no job lost", ok: problems.isEmpty && !evidence.jobs.isEmpty, detail: detail)
     }
@@ -219,15 +224,15 @@ struct Judge {
         let how =
             isOK ? "\(job?.worker ?? "") finished it" : "it is \(job?.state ?? "gone") at \(job?.worker ?? "no worker")"
         return Check(
-            name: name, ok: isOK && kill.gone > 0 && kill.left > 0,
-            detail: "\(kill.worker) died when \(kill.gone) pods had been asked to leave and \(kill.left) were still there; \(how)"
-        )
+            name: name, ok: isOK && kill.asked > 0,
+            detail: "\(kill.worker) died when \(kill.asked) of \(kill.pods) pods had been asked to leave and the node "
+                + "was not empty; \(how)")
     }
 
     private var flush: Check {
         Check(
-            name: "Redis flushed while warnings were on their way", ok: evidence.keysFlushed != nil,
-            detail: evidence.keysFlushed.map { "\(Narrator.count($0, "key")) forgotten; the ledger is the truth" }
+            name: "Redis flushed while warnings were on their way", ok: evidence.idsFlushed != nil,
+            detail: evidence.idsFlushed.map { "the ids of \(Narrator.count($0, "waiting job")) forgotten, the jobs not" }
                 ?? "it was not flushed")
     }
 

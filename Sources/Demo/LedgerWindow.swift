@@ -23,14 +23,30 @@ struct LedgerWindow: Sendable {
         var isEnded: Bool { ["done", "cancelled", "dead"].contains(state) }
     }
 
-    /// Every job, wherever it is, with the name of its worker.
+    /// The jobs that are there to keep the workers busy.
+    struct Load: Sendable, Equatable {
+        var ended: Int
+        var other: Int
+    }
+
+    func load() async throws -> Load {
+        let rows = try await connection.query(
+            """
+            SELECT (SELECT count(*) FROM job_history WHERE kind = 'noop' AND outcome = 'done'),
+                   (SELECT count(*) FROM job WHERE kind = 'noop')
+            """)
+        guard let row = rows.first else { return Load(ended: 0, other: 0) }
+        return Load(ended: Int(try row.int(0)), other: Int(try row.int(1)))
+    }
+
+    /// Every job but those of the load, wherever it is, with the name of its worker.
     func jobs() async throws -> [Job] {
         let rows = try await connection.query(
             """
             SELECT s.id::text, s.kind, coalesce(s.args ->> 'instance', s.args -> 'instances' ->> 0), s.state, s.fence,
                    w.host, (j.checkpoint ->> 'round')::bigint
               FROM job_status s LEFT JOIN worker w ON w.id = s.worker_id LEFT JOIN job j ON j.id = s.id
-             ORDER BY s.id
+             WHERE s.kind <> 'noop' ORDER BY s.id
             """)
         return try rows.map { row in
             Job(
@@ -69,10 +85,17 @@ struct LedgerWindow: Sendable {
 
     /// What an instance's replacement was launched for, as it was written down before the launch; nil: not yet.
     func launchReason(of instance: String) async throws -> String? {
-        try await connection.query(
-            "SELECT line FROM job_log WHERE line LIKE $1 ORDER BY n DESC LIMIT 1",
-            [.text("create-fleet replace/%/\(instance)/%")]
-        ).first?.text(0)?.split(separator: "; ", maxSplits: 1).last.map(String.init)
+        let rows = try await connection.query(
+            """
+            SELECT (SELECT l.line FROM job_log l WHERE l.line LIKE 'create-fleet replace/%/' || $1 || '/%'
+                     ORDER BY l.n DESC LIMIT 1),
+                   (SELECT jsonb_array_length(e.response -> 'fleet' -> 'failures') FROM effect_log e
+                     WHERE e.key LIKE 'replace/%/' || $1 || '/%' AND e.state = 'done' ORDER BY e.at DESC LIMIT 1)
+            """, [.text(instance)])
+        guard let line = rows.first?.text(0) else { return nil }
+        let reason = line.split(separator: "; ", maxSplits: 1).last.map(String.init) ?? line
+        guard let failures = try rows.first?.intIfPresent(1), failures > 0 else { return reason }
+        return reason + "; \(Narrator.count(Int(failures), "pool")) had no capacity"
     }
 
     /// How the events that concern nobody of ours were settled: instance or account, and the outcome.

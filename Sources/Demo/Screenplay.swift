@@ -18,7 +18,8 @@ actor Screenplay {
     private var told: Set<String> = []
     private var savings: [String: Double] = [:]
     private var kill: Evidence.Kill?
-    private var keysFlushed: Int?
+    private var idsFlushed: Int?
+    private var load = LedgerWindow.Load(ended: 0, other: 0)
 
     /// How often the world is looked at.
     private static let lookEvery = Duration.milliseconds(150)
@@ -72,7 +73,7 @@ actor Screenplay {
     /// Kills the worker of a drain that has asked some pods to leave and still has some there.
     private func killWorker() async throws {
         narrator.heading("Act 2. A worker dies in the middle of a drain")
-        var chosen: (job: LedgerWindow.Job, worker: String, gone: Int, left: Int)?
+        var chosen: Middle?
         _ = try await until(seconds: 30) { scene in
             chosen = scene.drainInTheMiddle()
             return chosen != nil
@@ -81,16 +82,17 @@ actor Screenplay {
             narrator.say(.crash, "no drain was found in the middle: nobody is killed")
             return
         }
-        let held = Dictionary(grouping: jobs.filter { $0.worker == chosen.worker && $0.state == "running" }, by: \.kind)
-            .map { Narrator.count($0.value.count, $0.key) }.sorted()
+        let held = jobs.filter { $0.worker == chosen.worker && $0.state == "running" }.map { job in
+            job.instance == nil ? job.kind : "\(job.kind) of \(name(of: job))"
+        }.sorted()
         try await stage.children.kill(chosen.worker)
         let moment = ContinuousClock.now
         kill = Evidence.Kill(
-            worker: chosen.worker, job: chosen.job.id, fence: chosen.job.fence, gone: chosen.gone, left: chosen.left)
+            worker: chosen.worker, job: chosen.job.id, fence: chosen.job.fence, asked: chosen.asked, pods: chosen.pods)
         narrator.say(
             .crash,
-            "SIGKILL \(chosen.worker) in the middle of a drain: \(chosen.gone) pods asked to leave, \(chosen.left) "
-                + "still there. It held \(Narrator.list(held))")
+            "SIGKILL \(chosen.worker) in the middle of a drain: \(chosen.asked) of \(chosen.pods) pods asked to "
+                + "leave, the node not empty yet. It was at \(Narrator.list(held))")
         let isTaken = try await until(seconds: 45) { scene in
             scene.tellTakeovers(from: chosen.worker, since: moment)
             return scene.jobs.allSatisfy { $0.isEnded || $0.worker != chosen.worker }
@@ -101,20 +103,35 @@ actor Screenplay {
 
     /// Two more warnings while Redis forgets everything and the favourite spot pools are empty.
     private func secondWarnings() async throws {
-        narrator.heading("Act 3. Two more warnings, Redis is flushed, and a spot market runs dry")
+        narrator.heading("Act 3. Two more warnings, in a rush of other jobs, and Redis is flushed")
         let type = state.nodes.first { $0.clientToken != nil }?.instanceType
         if let type {
             try await props.farSide.exhaustSpot(of: type)
             narrator.say(.clock, "from now on EC2 has no spot capacity of \(type) left, in any zone")
         }
+        try await stage.cloudoptim(
+            [
+                "enqueue", "noop", "--count", "\(DemoSettings.loadJobs)",
+                "--parameters", "{\"wait_milliseconds\":2000}",
+            ], props.environment)
+        narrator.say(.queue, "\(DemoSettings.loadJobs) other jobs, of two seconds each, are put before the workers")
         for node in spotNodes().prefix(2) { try await warn(node, copies: 1) }
-        guard case .integer(let keys) = try await props.redis.command(Array("DBSIZE".utf8)) else {
-            throw DemoError("Redis does not answer DBSIZE with a number")
+        try await flush()
+    }
+
+    private func flush() async throws {
+        func words(_ text: String...) -> [[UInt8]] { text.map { Array($0.utf8) } }
+        guard case .array(let keys) = try await props.redis.command(words("KEYS", "co:*:r:*")) else {
+            throw DemoError("Redis does not answer KEYS with a list")
         }
-        _ = try await props.redis.command(Array("FLUSHALL".utf8))
-        keysFlushed = Int(keys)
+        let lists = keys.compactMap(\.text)
+        let replies = try await props.redis.pipeline(lists.map { words("LLEN", $0) } + [words("FLUSHALL")])
+        let ids = replies.map { reply in if case .integer(let length) = reply { Int(length) } else { 0 } }.reduce(0, +)
+        idsFlushed = ids
         narrator.say(
-            .crash, "FLUSHALL: Redis forgets all \(Narrator.count(Int(keys), "key")) while the warnings are on their way")
+            .crash,
+            "FLUSHALL: Redis forgets everything, the ids of \(Narrator.count(ids, "waiting job")) too, while the "
+                + "warnings are on their way")
     }
 
     /// Nobody wants to watch an empty node for a minute and a half.
@@ -194,6 +211,7 @@ actor Screenplay {
         let page = try await props.farSide.log(after: lastCall)
         let pods = try await props.farSide.pods()
         jobs = try await props.ledger.jobs()
+        load = try await props.ledger.load()
         state = try await props.farSide.state()
         lookedAt = .now
         lastCall = page.lastSequence
@@ -206,16 +224,23 @@ actor Screenplay {
 
     private func node(_ notice: SentNotice) -> WorldState.Node? { state.node(of: notice.instanceID) }
 
-    private func drainInTheMiddle() -> (job: LedgerWindow.Job, worker: String, gone: Int, left: Int)? {
-        let found = warned.compactMap { notice -> (job: LedgerWindow.Job, worker: String, gone: Int, left: Int)? in
+    /// A drain that has begun and is not done, and who runs it.
+    private struct Middle {
+        var job: LedgerWindow.Job
+        var worker: String
+        var asked: Int
+        var pods: Int
+    }
+
+    private func drainInTheMiddle() -> Middle? {
+        let found = warned.compactMap { notice -> Middle? in
             guard let node = node(notice), node.drainedAt == nil, !node.removals.isEmpty,
                 let job = jobs.first(where: { $0.kind == "drain-node" && $0.instance == notice.instanceID }),
                 job.state == "running", let worker = job.worker
             else { return nil }
-            let left = watcher.remaining(on: node.node)
-            return left > 0 ? (job, worker, node.removals.count, left) : nil
+            return Middle(job: job, worker: worker, asked: node.removals.count, pods: node.podsAtInterruption)
         }
-        return found.max { $0.left < $1.left }
+        return found.max { $0.pods - $0.asked < $1.pods - $1.asked }
     }
 
     /// Every warned node is empty, its replacement in the cluster, and all pods run again.
@@ -228,7 +253,7 @@ actor Screenplay {
     /// The instances are gone, and the jobs of the interruptions have ended.
     private var isOver: Bool {
         warned.allSatisfy { node($0)?.terminatedAt != nil && node($0)?.removedAt != nil }
-            && jobs.allSatisfy { $0.isEnded || !["interrupt-node", "drain-node", "replace-node"].contains($0.kind) }
+            && load.other == 0 && jobs.allSatisfy { $0.isEnded || !["interrupt-node", "drain-node", "replace-node"].contains($0.kind) }
     }
 
     // MARK: Telling
@@ -254,7 +279,7 @@ actor Screenplay {
         for instance in try await props.farSide.instances(tag: Judge.replacesTag) where told.insert(instance.id).inserted {
             let old = instance.tags[Judge.replacesTag] ?? "?"
             let node = state.node(of: old).map { Watcher.short($0.node) } ?? old
-            let why = try await props.ledger.launchReason(of: old).map { ": \($0), EC2 gave the cheapest" } ?? ""
+            let why = try await props.ledger.launchReason(of: old).map { ", because: \($0)" } ?? ""
             narrator.say(
                 .launch,
                 "replacement \(instance.id) (\(instance.type) \(instance.isSpot ? "spot" : "on demand") "
@@ -285,8 +310,8 @@ actor Screenplay {
         let total = savings.values.reduce(0, +)
         narrator.say(
             .saved,
-            "\(Narrator.count(savings.count, "replacement")) on spot: \(Self.dollars(total)) an hour less than on "
-                + "demand, by the simulated market's prices")
+            "\(Narrator.count(savings.count, "spot replacement")) of known price: together \(Self.dollars(total)) "
+                + "an hour less than on demand, by the simulated market")
     }
 
     static func dollars(_ value: Double) -> String { "$" + String(format: "%.4f", value) }
@@ -296,13 +321,12 @@ actor Screenplay {
     private func evidence() async throws -> Evidence {
         try await look()
         for id in try await props.ledger.namedIDs() where jobsSeen[id] == nil { jobsSeen[id] = "?" }
-        jobs = try await props.ledger.jobs()
         return Evidence(
             warned: warned, strangers: strangers, state: state, calls: calls,
             replacements: try await props.farSide.instances(tag: Judge.replacesTag),
             messagesLeft: try await props.farSide.messagesLeft(), jobs: jobs, jobsSeen: jobsSeen,
             scheduledKinds: try await props.ledger.scheduledKinds(),
-            lateSchedules: try await props.ledger.lateSchedules(seconds: 20), kill: kill, keysFlushed: keysFlushed,
-            seconds: narrator.seconds)
+            lateSchedules: try await props.ledger.lateSchedules(seconds: 20), kill: kill, idsFlushed: idsFlushed,
+            loadEnqueued: DemoSettings.loadJobs, load: load, seconds: narrator.seconds)
     }
 }

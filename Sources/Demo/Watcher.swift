@@ -28,11 +28,11 @@ struct Watcher {
     private var owners: [String: String] = [:]
     /// Where each pod was at the last look.
     private var places: [String: String] = [:]
-    private var movable: [String: Int] = [:]
     private var readyPods: Set<String> = []
     private var leaving: [String: [Leaving]] = [:]
-    /// Successors that are ready, by the node their predecessors were on.
-    private(set) var movedFrom: [String: Int] = [:]
+    /// Successors that are ready and not told of yet, by the node their predecessors were on.
+    private var arrivals: [String: [String]] = [:]
+    private var arrivalsSince: [String: Date] = [:]
 
     static func short(_ node: String) -> String { String(node.prefix { $0 != "." }) }
 
@@ -41,9 +41,6 @@ struct Watcher {
         for pod in pods where pod.isReady { readyPods.insert(pod.uid) }
         remember(pods)
     }
-
-    /// Pods that were on the node at the last look and have to leave it.
-    func remaining(on node: String) -> Int { movable[node] ?? 0 }
 
     /// What happened since the last look.
     mutating func lines(state: WorldState, calls: [LoggedCall], pods: [SeenPod]) -> [Line] {
@@ -56,11 +53,9 @@ struct Watcher {
     }
 
     private mutating func remember(_ pods: [SeenPod]) {
-        movable = [:]
         for pod in pods {
             owners[pod.name] = pod.owner
             places[pod.name] = pod.node
-            if let node = pod.node, !pod.isDaemon { movable[node, default: 0] += 1 }
         }
     }
 
@@ -109,14 +104,19 @@ struct Watcher {
         var asked: [String] = []
         for removal in fresh where removal.verb == "evict" {
             if let since = waiting.removeValue(forKey: removal.pod) {
-                allowed.append("\(removal.pod) after \(Self.seconds(since, removal.at))")
+                allowed.append("\(Self.brief(removal.pod)) (waited \(Self.seconds(since, removal.at)))")
             } else {
-                asked.append(removal.pod)
+                asked.append(Self.brief(removal.pod))
             }
         }
-        if !allowed.isEmpty { lines.append(Line(.budget, "\(name): the budget lets \(Self.few(allowed)) go")) }
-        if !asked.isEmpty { lines.append(Line(.drain, "\(name): \(Self.few(asked)) asked to leave")) }
-        let forced = fresh.filter { $0.verb == "delete" }.map(\.pod)
+        if !allowed.isEmpty {
+            lines.append(Line(.budget, "\(name): \(Self.few(allowed)) may go now; no budget is broken by it"))
+        }
+        if !asked.isEmpty {
+            let part = "\(node.removals.count) of \(Narrator.count(node.podsAtInterruption, "pod"))"
+            lines.append(Line(.drain, "\(name): \(part) asked to leave: \(Self.few(asked))"))
+        }
+        let forced = fresh.filter { $0.verb == "delete" }.map { Self.brief($0.pod) }
         if !forced.isEmpty {
             lines.append(Line(.drain, "\(name): time is short, \(Self.few(forced)) deleted with the rest as grace"))
         }
@@ -133,7 +133,7 @@ struct Watcher {
         for pod in here { waiting[pod] = state.time }
         guard !here.isEmpty else { return [] }
         let verb = here.count == 1 ? "waits, its budget allows" : "wait, their budgets allow"
-        return [Line(.budget, "\(name): \(Self.few(here.sorted())) \(verb) no more disruption now")]
+        return [Line(.budget, "\(name): \(Self.few(here.sorted().map(Self.brief))) \(verb) no more disruption now")]
     }
 
     // MARK: Replacements and successors
@@ -148,25 +148,41 @@ struct Watcher {
         ]
     }
 
+    /// Told a handful at a time.
     private mutating func moves(_ pods: [SeenPod], _ state: WorldState) -> [Line] {
-        var told: [String: [String]] = [:]
         for pod in pods {
             guard pod.isReady, readyPods.insert(pod.uid).inserted, let owner = pod.owner, let node = pod.node,
                 let from = leaving[owner]?.first
             else { continue }
             leaving[owner]?.removeFirst()
-            movedFrom[from.node, default: 0] += 1
-            told[from.node, default: []].append("\(pod.name) on \(Self.short(node))")
+            arrivals[from.node, default: []].append("\(Self.brief(pod.name)) on \(Self.short(node))")
+            if arrivalsSince[from.node] == nil { arrivalsSince[from.node] = state.time }
         }
-        return told.sorted { $0.key < $1.key }.map { node, moved in
-            Line(.moved, "from \(Self.short(node)): \(Self.few(moved, most: 3)) ready")
+        var lines: [Line] = []
+        for (node, since) in arrivalsSince.sorted(by: { $0.key < $1.key }) {
+            guard let moved = arrivals[node], moved.count >= 5 || state.time.timeIntervalSince(since) > 2.5 else {
+                continue
+            }
+            arrivals[node] = nil
+            arrivalsSince[node] = nil
+            let verb = moved.count == 1 ? "runs" : "run"
+            lines.append(Line(.moved, "from \(Self.short(node)): \(Self.few(moved, most: 3)) \(verb) again"))
         }
+        return lines
     }
 
     // MARK: Words
 
     static func seconds(_ from: Date, _ to: Date) -> String {
         Narrator.number(to.timeIntervalSince(from)) + " s"
+    }
+
+    /// A pod of a Deployment without the hash of its template: `shop/cart-x7k2p`.
+    static func brief(_ pod: String) -> String {
+        var parts = pod.split(separator: "-", omittingEmptySubsequences: false)
+        guard parts.count >= 3, parts[parts.count - 2].count == 10, parts[parts.count - 1].count == 5 else { return pod }
+        parts.remove(at: parts.count - 2)
+        return parts.joined(separator: "-")
     }
 
     /// The first few by name, the rest by number.

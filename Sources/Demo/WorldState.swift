@@ -95,8 +95,6 @@ struct SeenPod: Sendable, Equatable {
     /// `namespace/name`.
     var name: String
     var owner: String?
-    /// Of a DaemonSet: it stays.
-    var isDaemon: Bool
     var node: String?
     var isReady: Bool
 }
@@ -105,10 +103,7 @@ struct SeenPod: Sendable, Equatable {
 struct PodList: Decodable, Sendable {
     struct Pod: Decodable, Sendable {
         struct Metadata: Decodable, Sendable {
-            struct Owner: Decodable, Sendable {
-                var uid: String
-                var kind: String
-            }
+            struct Owner: Decodable, Sendable { var uid: String }
             var name: String
             var namespace: String
             var uid: String
@@ -133,8 +128,7 @@ struct PodList: Decodable, Sendable {
         items.map { pod in
             SeenPod(
                 uid: pod.metadata.uid, name: "\(pod.metadata.namespace)/\(pod.metadata.name)",
-                owner: pod.metadata.ownerReferences?.first?.uid,
-                isDaemon: pod.metadata.ownerReferences?.first?.kind == "DaemonSet", node: pod.spec.nodeName,
+                owner: pod.metadata.ownerReferences?.first?.uid, node: pod.spec.nodeName,
                 isReady: pod.metadata.deletionTimestamp == nil
                     && (pod.status?.conditions ?? []).contains { $0.type == "Ready" && $0.status == "True" })
         }

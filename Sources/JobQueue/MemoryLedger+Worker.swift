@@ -177,7 +177,8 @@ extension MemoryLedger {
 
     /// See `WorkerLedger`.
     public func withdraw(effect key: String, of run: RunID) {
-        guard let effect = effects[key], effect.entry.state == .intended, effect.run == run else { return }
+        guard owned(run) != nil, let effect = effects[key], effect.entry.state == .intended, effect.run == run
+        else { return }
         effects[key] = nil
     }
 

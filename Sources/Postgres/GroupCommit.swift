@@ -22,8 +22,8 @@ actor GroupCommit<Item: Sendable, Answer: Sendable> {
 
     /// - Parameters:
     ///   - itemsMax: the most items in one flush.
-    ///   - flush: writes the items and answers each, in order. When it throws `invalid`, the callers of that batch
-    ///     are flushed one by one, so that a bad item fails alone.
+    ///   - flush: writes the items and answers each, in order. When it throws anything but `unavailable`, the callers
+    ///     of that batch are flushed one by one, so that a bad item fails alone.
     init(itemsMax: Int, flush: @escaping @Sendable ([Item]) async throws -> [Answer]) {
         self.itemsMax = itemsMax
         self.flush = flush
@@ -54,7 +54,7 @@ actor GroupCommit<Item: Sendable, Answer: Sendable> {
                 answers = answers.dropFirst(companion.items.count)
             }
             return own
-        } catch let error as QueueError where error.code == .invalid {
+        } catch let error as QueueError where error.code != .unavailable {
             for companion in companions {
                 do {
                     companion.continuation.resume(returning: .answered(try await flush(companion.items)))

@@ -170,7 +170,7 @@ public final class PostgresLedger: Ledger {
     /// See `WorkerLedger`.
     public func withdraw(effect key: String, of run: RunID) async throws {
         try await effectConnection.execute(
-            EffectStatements.withdraw, [.text(key), .uuid(run.job), .int(run.fence)])
+            EffectStatements.withdraw, [.text(key), .uuid(run.job), .int(run.fence), .uuid(run.worker)])
     }
 
     /// See `WorkerLedger`.

@@ -5,24 +5,28 @@ import Synchronization
 
 /// Remembers when the ledger answered last, so that its own absence is not blamed on workers.
 final class LedgerHealth: Sendable {
-    private let lastAnswer: Mutex<ContinuousClock.Instant>
+    private struct State {
+        var lastAnswer = ContinuousClock.now
+        var wasGap = false
+    }
+    private let state = Mutex(State())
     private let gap: Duration
 
-    init(since start: ContinuousClock.Instant, gap: Duration) {
-        lastAnswer = Mutex(start)
-        self.gap = gap
-    }
+    init(gap: Duration) { self.gap = gap }
 
-    /// Notes an answer to a request sent at `start`. True: the ledger had been away for longer than `gap`.
-    func note(requestedAt start: ContinuousClock.Instant) -> Bool {
-        lastAnswer.withLock { last in
-            defer { last = .now }
-            return start - last > gap
+    /// Notes an answer; one that comes more than `gap` after the last ends a gap.
+    func noteAnswer() {
+        state.withLock { state in
+            if ContinuousClock.now - state.lastAnswer > gap { state.wasGap = true }
+            state.lastAnswer = .now
         }
     }
 
-    /// Whether the ledger was silent for longer than `gap`, so that the next success is the end of a gap.
-    var isInGap: Bool { lastAnswer.withLock { ContinuousClock.now - $0 > gap } }
+    /// Whether the ledger was silent for longer than `gap` and leases were not extended since.
+    var isGapOpen: Bool { state.withLock { $0.wasGap || ContinuousClock.now - $0.lastAnswer > gap } }
+
+    /// Notes that every lease was extended.
+    func closeGap() { state.withLock { $0 = State() } }
 }
 
 /// Takes back the runs of dead workers and of passed deadlines. Infrastructure, never a job.
@@ -48,13 +52,13 @@ struct Reaper: Sendable {
 
     /// One reap. After a gap of the ledger (no successful statement for half a lease) every lease is extended first.
     private func reapOnce() async throws {
-        let start = ContinuousClock.now
-        if health.isInGap {
+        if health.isGapOpen {
             try await ledger.extendLeases(by: configuration.workerLease)
+            health.closeGap()
             logger.warning("the ledger was away: every worker's lease was extended")
         }
         let report = try await ledger.reap(atMost: configuration.reapMax)
-        _ = health.note(requestedAt: start)
+        health.noteAnswer()
         if report == ReapReport() { return }
         Counter(label: "workers_lost_total").increment(by: report.workersLost)
         Counter(label: "jobs_reaped_total").increment(by: report.requeued + report.cancelled + report.poisoned + report.dead)

@@ -34,15 +34,17 @@ public struct SchedulerProcess: Service {
         var logger = logger
         logger[metadataKey: "scheduler_id"] = .stringConvertible(holder)
         let stop = StopSignal()
+        let health = LedgerHealth(gap: configuration.workerLease / 2)
         await withGracefulShutdownHandler {
             while !stop.isStopped, !Task.isCancelled {
                 let start = ContinuousClock.now
                 do {
                     let term = try await ledger.lead(Self.leadName, holder: holder, lease: configuration.leadLease)
                     status.note(isLeading: term != nil)
+                    health.noteAnswer()
                     if let term {
                         logger.info("scheduler leads", metadata: ["term": .stringConvertible(term)])
-                        await lead(term, holder, since: start, stop, logger)
+                        await lead(term, holder, since: start, stop, health, logger)
                         status.note(isLeading: false)
                         logger.info("scheduler leads no more", metadata: ["term": .stringConvertible(term)])
                     }
@@ -60,9 +62,9 @@ public struct SchedulerProcess: Service {
 
     /// Leads for one term: ends when the lead is lost, when trust in it ends, or when the process stops.
     private func lead(
-        _ term: Int64, _ holder: WorkerID, since start: ContinuousClock.Instant, _ stop: StopSignal, _ logger: Logger
+        _ term: Int64, _ holder: WorkerID, since start: ContinuousClock.Instant, _ stop: StopSignal, _ health: LedgerHealth,
+        _ logger: Logger
     ) async {
-        let health = LedgerHealth(since: start, gap: configuration.workerLease / 2)
         let timetable = TimetableLoop(
             ledger: ledger, shortCut: PushShortCut(broker, listMax: configuration.listMax), configuration: configuration,
             status: status, logger: logger)
@@ -81,6 +83,7 @@ public struct SchedulerProcess: Service {
                 do {
                     guard try await ledger.lead(Self.leadName, holder: holder, lease: configuration.leadLease) == term
                     else { break }
+                    health.noteAnswer()
                     trusted = asked + configuration.leadLease - .seconds(2)
                 } catch {
                     logger.warning("lead not renewed", metadata: ["error": .string("\(error)")])

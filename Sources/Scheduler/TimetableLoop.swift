@@ -105,7 +105,7 @@ struct TimetableLoop: Sendable {
         switch row.schedule.overlap {
         case .skip: IdempotencyKey("o:\(row.id)", release: .atEnd)
         case .queue, .cancelOld:
-            IdempotencyKey("s:\(row.id):\(slot.formatted(.iso8601.time(includingFractionalSeconds: true)))", release: .atEnd)
+            IdempotencyKey("s:\(row.id):\(slot.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true)))", release: .atEnd)
         }
     }
 }

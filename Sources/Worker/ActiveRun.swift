@@ -92,16 +92,19 @@ final class ActiveRun: JobRun, Sendable {
 
     // MARK: JobRun
 
-    func worldTime() async throws -> Date { try await ledger.worldTime() }
+    func worldTime() async throws -> Date { try await persistently { try await ledger.worldTime() } }
 
     func save(checkpoint: JSONText, records: [Record], progress: JobProgress?) async throws {
         try mayWrite()
-        guard try await ledger.save(checkpoint, progress: progress, records: records, of: id) else {
+        let isOurs = try await persistently {
+            try await ledger.save(checkpoint, progress: progress, records: records, of: id)
+        }
+        guard isOurs else {
             stop(.fenced)
             throw fenced("its checkpoint was refused")
         }
         let lines = takeLog()
-        if !lines.isEmpty { try await ledger.append(log: lines, to: id) }
+        if !lines.isEmpty { try await persistently { try await ledger.append(log: lines, to: id) } }
         if drain.isDraining { throw HandBack() }
     }
 
@@ -163,14 +166,23 @@ final class ActiveRun: JobRun, Sendable {
 
     /// Commits the intent. A lost answer is asked for again: the second time finds what the first wrote.
     private func intend(_ intent: EffectIntent) async throws -> EffectEntry {
+        if let entry = try await persistently({ try await ledger.intend(intent, of: id) }) { return entry }
+        stop(.fenced)
+        throw fenced("its effect '\(intent.key)' was refused")
+    }
+
+    /// Asks the ledger again while it is away and this run is trusted: an answer that was lost costs no attempt. Every
+    /// call it is used for may be repeated.
+    /// - Parameter isAfterTheFact: it notes what has happened already: also when the run was told to stop.
+    private func persistently<Value>(
+        isAfterTheFact: Bool = false, _ body: () async throws -> Value
+    ) async throws -> Value {
         var pause = Duration.milliseconds(50)
         while true {
-            try mayWrite()
+            if !isAfterTheFact { try mayWrite() }
             do {
-                if let entry = try await ledger.intend(intent, of: id) { return entry }
-                stop(.fenced)
-                throw fenced("its effect '\(intent.key)' was refused")
-            } catch let error as QueueError where error.code == .unavailable && timeLeft > .seconds(2) {
+                return try await body()
+            } catch let error as QueueError where error.code == .unavailable && timeLeft > .zero {
                 try await Task.sleep(for: pause)
                 pause = min(pause * 2, .seconds(1))
             }
@@ -202,7 +214,7 @@ final class ActiveRun: JobRun, Sendable {
             throw refusal
         } catch let error as EffectNotSent {
             if isFirst {
-                try await ledger.withdraw(effect: entry.key, of: id)
+                try await persistently { try await ledger.withdraw(effect: entry.key, of: id) }
                 _ = state.withLock { $0.sentEffects.remove(entry.key) }
             }
             throw QueueError(.transient, "effect '\(entry.key)': \(error.message)")
@@ -215,14 +227,8 @@ final class ActiveRun: JobRun, Sendable {
 
     /// Stores the answer, as long as this run is trusted; what cannot be stored is asked for again by the next run.
     private func complete(_ key: String, _ state: EffectEntry.State, _ response: JSONText) async throws {
-        var pause = Duration.milliseconds(50)
-        while true {
-            do {
-                return try await ledger.complete(effect: key, state: state, response: response)
-            } catch let error as QueueError where error.code == .unavailable && timeLeft > .zero {
-                try await Task.sleep(for: pause)
-                pause = min(pause * 2, .seconds(1))
-            }
+        try await persistently(isAfterTheFact: true) {
+            try await ledger.complete(effect: key, state: state, response: response)
         }
     }
 

@@ -23,7 +23,7 @@ struct Execution: Sendable {
             isSettled = await settle(run, verdict)
             if isSettled { await afterCommit?() }
         }
-        inFlight.release(run, holdsSlot: run.holdsSlot)
+        inFlight.release(run, holdsSlot: run.holdsSlot, isSettled: isSettled)
         let end = verdict.map(Self.name) ?? "fenced"
         Counter(label: "job_runs_total", dimensions: [("kind", job.kind.rawValue), ("end", isSettled ? end : "fenced")])
             .increment()
@@ -113,7 +113,7 @@ struct Execution: Sendable {
                     logger.warning("job run was fenced: its result is dropped", metadata: run.metadata)
                 }
                 return false
-            } catch let error as QueueError where error.code != .unavailable {
+            } catch let error as QueueError where error.isPermanent {
                 guard case .dead = verdict else {
                     logger.error("job cannot be settled as it ended", metadata: run.metadata(error))
                     return await settle(run, .dead(reason: "its outcome was refused", error: Self.report(error)))

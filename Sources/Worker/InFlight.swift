@@ -8,6 +8,7 @@ final class InFlight: Sendable {
         var slotsHeld = 0
         var ordinarySlotsHeld = 0
         var ordinaryOwned = 0
+        var dropped: Set<RunID> = []
         /// A suspect runs: nothing else is taken beside it.
         var isExclusive = false
         var handedBack: [RunID: ContinuousClock.Instant] = [:]
@@ -42,6 +43,9 @@ final class InFlight: Sendable {
         }
     }
 
+    /// Runs that ended without being settled: theirs was no longer this worker's to settle, as far as it knew.
+    var dropped: [RunID] { state.withLock { $0.dropped.sorted { $0.job < $1.job } } }
+
     var count: Int { state.withLock { $0.runs.count } }
     var runs: [ActiveRun] { state.withLock { Array($0.runs.values) } }
 
@@ -62,8 +66,9 @@ final class InFlight: Sendable {
     }
 
     /// Lets a run go once its settlement is acknowledged or pointless.
-    func release(_ run: ActiveRun, holdsSlot: Bool) {
+    func release(_ run: ActiveRun, holdsSlot: Bool, isSettled: Bool) {
         wake(state.withLock { state in
+            if !isSettled { state.dropped.insert(run.id) }
             if state.runs[run.id.job] === run { state.runs[run.id.job] = nil }
             if state.runs.isEmpty { state.isExclusive = false }
             if run.job.lane != .interruption { state.ordinaryOwned -= 1 }

@@ -54,10 +54,25 @@ struct WorkerSession: Sendable {
             }
             loops.cancelAll()
         }
-        do {
-            try await ledger.setState(.gone, of: worker)
-        } catch {
-            logger.warning("worker could not sign off: its lease will end", metadata: ["error": .string("\(error)")])
+        await signOff()
+    }
+
+    /// Hands back what was dropped and signs off. Every handler has ended, and the fence refuses what is not ours any
+    /// more: so a lease that was lost to an outage of the ledger is nobody's crash.
+    private func signOff() async {
+        let dropped = inFlight.dropped.map { Settlement(run: $0, verdict: .interrupt) }
+        let end = ContinuousClock.now + configuration.lease
+        while true {
+            do {
+                if !dropped.isEmpty { _ = try await ledger.settle(dropped) }
+                return try await ledger.setState(.gone, of: worker)
+            } catch {
+                guard end > .now, !Task.isCancelled else {
+                    return logger.warning(
+                        "worker could not sign off: its lease will end", metadata: ["error": .string("\(error)")])
+                }
+                do { try await Task.sleep(for: .milliseconds(500)) } catch { return }
+            }
         }
     }
 
@@ -189,6 +204,7 @@ struct WorkerSession: Sendable {
                 job, worker: worker, claimedAt: requestedAt, ledger: ledger, inFlight: inFlight, trust: trust,
                 drain: drain)
             guard inFlight.admit(run, isAlone: isAlone) else { continue }
+            if trust.timeLeft <= .zero { run.stop(.fenced) }  // the claim's answer came after the lease was lost
             if logger.logLevel <= .debug { logger.debug("job run starts, step 5 of 7", metadata: run.metadata) }
             start(run)
         }
@@ -240,7 +256,7 @@ struct WorkerSession: Sendable {
     }
 
     private func loseLease() {
-        trust.end()
+        trust.lose()
         for run in inFlight.runs { run.stop(.fenced) }
         inFlight.poke()
     }

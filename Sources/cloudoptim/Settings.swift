@@ -122,14 +122,20 @@ struct Settings: Sendable {
 
     /// `SEALING_KEY` (or `SEALING_KEY_FILE`): `id:base64` lines, the first one seals. nil: no credential can be opened.
     var keyring: SealingKeyring? {
-        get throws { try secret("SEALING_KEY").map { try SealingKeyring(text: $0) } }
+        get throws {
+            guard let text = try secret("SEALING_KEY") else { return nil }
+            do { return try SealingKeyring(text: text) } catch {
+                throw QueueError(.invalid, "environment: SEALING_KEY: \(error)")
+            }
+        }
     }
 
     /// `EGRESS_ALLOWED_CIDRS`: private ranges that endpoints named by customers may lie in; default none.
     var egress: EgressPolicy {
         get throws {
-            let list = (text("EGRESS_ALLOWED_CIDRS") ?? "").split(separator: ",")
-            return .customerNamed(allowed: try list.map { try CIDR($0.trimmingCharacters(in: .whitespaces)) })
+            do { return .customerNamed(allowed: try CIDR.list(text("EGRESS_ALLOWED_CIDRS") ?? "")) } catch {
+                throw QueueError(.invalid, "environment: EGRESS_ALLOWED_CIDRS: \(error)")
+            }
         }
     }
 

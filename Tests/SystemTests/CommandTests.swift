@@ -137,7 +137,8 @@ extension SystemTests {
             #expect(try await fleet.state(of: queued) == "cancelled")
 
             let worker = try fleet.start(["worker"])
-            let running = try await fleet.enqueue("noop", ["--parameters", "{\"wait_milliseconds\":50000}"])
+            defer { worker.kill() }
+            let running = try await fleet.enqueue("noop", ["--parameters", "{\"wait_milliseconds\":30000}"])
             try await eventually("it runs") { try await fleet.state(of: running) == "running" }
             let asked = try await fleet.succeed(["jobs", "cancel", running])
             #expect(asked.output.contains("its worker was asked to stop"), "\(asked)")
@@ -146,13 +147,13 @@ extension SystemTests {
             }
             let ended = try await fleet.succeed(["jobs", "cancel", running])
             #expect(ended.output.contains("had ended before"), "\(ended)")
-            worker.kill()
         }
 
         @Test("A dead job is run again as a new job that names it, once")
         func retry() async throws {
             let fleet = try Fleet.current
             let worker = try fleet.start(["worker"])
+            defer { worker.kill() }
             let dead = try await fleet.enqueue(
                 "notify", ["--parameters", "{\"url\":\"http://example.com\",\"body\":{\"text\":\"hi\"}}"])
             try await eventually("it dies") { try await fleet.state(of: dead) == "dead" }
@@ -177,6 +178,7 @@ extension SystemTests {
         func failingJob() async throws {
             let fleet = try Fleet.current
             let worker = try fleet.start(["worker"])
+            defer { worker.kill() }
             let id = try await fleet.enqueue("noop", ["--parameters", "{\"fail\":\"out of luck\"}"])
             try await eventually("it waits for its next attempt") { try await fleet.state(of: id) == "retrying" }
             worker.kill()
@@ -217,6 +219,7 @@ extension SystemTests {
         func health(_ role: String) async throws {
             let fleet = try Fleet.current
             let child = try fleet.start([role])
+            defer { child.kill() }
             let port = try await Fleet.port(of: child)
             let transport = HTTPTransport(connectionsMax: 2)
             func get(_ path: String) async throws -> (Int, String) {

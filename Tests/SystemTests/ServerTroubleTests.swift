@@ -39,6 +39,7 @@ extension SystemTests {
             let fleet = try Fleet.current
             let nowhere = ["REDIS_URL": "redis://127.0.0.1:1"]
             let roles = try [fleet.start(["scheduler"], environment: nowhere), fleet.start(["worker"], environment: nowhere)]
+            defer { roles.forEach { $0.kill() } }
             for role in roles {
                 _ = try await Fleet.port(of: role)
                 #expect(role.errors.contains("Redis does not answer: looking into the ledger until it does"))
@@ -58,17 +59,16 @@ extension SystemTests {
         func noRedisNamed() async throws {
             let fleet = try Fleet.current
             let worker = try fleet.start(["worker"], environment: ["REDIS_URL": ""])
+            defer { worker.kill() }
             let id = try await fleet.enqueue("noop")
             try await eventually("it is done") { try await fleet.state(of: id) == "done" }
             #expect(worker.errors.contains("no REDIS_URL or REDIS_HOST: ids are found in the ledger only"))
-            worker.kill()
         }
 
         @Test("A Redis that may evict keys: one warning that names the policy, and work goes on")
         func evictingRedis() async throws {
             let fleet = try Fleet.current
-            let socket = "\(fleet.directory)/port"
-            let port = try await freePort(fleet, socket)
+            let port = try await freePort(fleet)
             let redis = try Child(
                 "/usr/bin/redis-server",
                 ["--bind", "127.0.0.1", "--port", "\(port)", "--save", "", "--maxmemory", "8mb", "--maxmemory-policy",
@@ -78,15 +78,15 @@ extension SystemTests {
             try await eventually("Redis answers") { redis.output.contains("Ready to accept connections") }
             let there = ["REDIS_URL": "redis://127.0.0.1:\(port)"]
             let worker = try fleet.start(["worker"], environment: there)
+            defer { worker.kill() }
             _ = try await Fleet.port(of: worker)
             #expect(worker.errors.contains("maxmemory-policy allkeys-lru"), "\(worker.errors)")
             #expect(worker.errors.contains("set it to noeviction"))
             let id = try await fleet.enqueue("noop")
             try await eventually("it is done") { try await fleet.state(of: id) == "done" }
-            worker.kill()
         }
 
-        private func freePort(_ fleet: Fleet, _ name: String) async throws -> Int {
+        private func freePort(_ fleet: Fleet) async throws -> Int {
             let python = try Child(
                 "/usr/bin/python3",
                 ["-c", "import socket; s = socket.socket(); s.bind(('127.0.0.1', 0)); print(s.getsockname()[1])"],

@@ -36,6 +36,8 @@ struct CatalogTests {
     @Test("a job's seven steps are all marked in the sources")
     func sevenSteps() throws {
         let text = try Checkout.files(below: "Sources", endingWith: ".swift").map(Checkout.text).joined()
-        for step in 1...7 { #expect(text.contains("tep \(step) of 7") || text.contains("teps 5 to 7 of 7") && step > 4) }
+        for step in 1...7 {
+            #expect(text.contains("tep \(step) of 7") || text.contains("teps 5 to 7 of 7") && step > 4)
+        }
     }
 }

@@ -21,9 +21,11 @@ enum Checkout {
     /// The folders directly inside a folder, sorted.
     static func folders(in folder: String) throws -> [String] {
         let below = URL(fileURLWithPath: "\(root)/\(folder)", isDirectory: true)
-        return try FileManager.default.contentsOfDirectory(at: below, includingPropertiesForKeys: [.isDirectoryKey]).filter {
-            try $0.resourceValues(forKeys: [.isDirectoryKey]).isDirectory == true && !$0.lastPathComponent.hasPrefix(".")
-        }.map(\.lastPathComponent).sorted()
+        return try FileManager.default.contentsOfDirectory(at: below, includingPropertiesForKeys: [.isDirectoryKey])
+            .filter {
+                try $0.resourceValues(forKeys: [.isDirectoryKey]).isDirectory == true
+                    && !$0.lastPathComponent.hasPrefix(".")
+            }.map(\.lastPathComponent).sorted()
     }
 
     /// README, change log and everything in docs/.
@@ -53,7 +55,8 @@ struct MarkdownTable {
     }
 
     private static func cells(_ line: String) -> [String] {
-        line.replacing("\\|", with: "\u{1}").split(separator: "|", omittingEmptySubsequences: false).dropFirst().dropLast()
+        line.replacing("\\|", with: "\u{1}").split(separator: "|", omittingEmptySubsequences: false).dropFirst()
+            .dropLast()
             .map { $0.replacing("\u{1}", with: "|").trimmingCharacters(in: .whitespaces) }
     }
 }

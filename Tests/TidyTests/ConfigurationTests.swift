@@ -40,7 +40,8 @@ enum ConfigurationNames {
     /// Names that the document lists, with what it says is the default.
     static func documented() throws -> [String: String] {
         var names: [String: String] = [:]
-        for table in MarkdownTable.all(in: try Checkout.text("docs/configuration.md")) where table.header.first == "Name" {
+        for table in MarkdownTable.all(in: try Checkout.text("docs/configuration.md"))
+        where table.header.first == "Name" {
             for row in table.rows {
                 for name in row[0].codes { names[name] = row[1].codes.first ?? row[1] }
             }

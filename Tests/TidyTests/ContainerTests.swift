@@ -22,7 +22,9 @@ struct ComposeFile {
         let found = try #require(document["services"] as? [String: [String: Any]])
         services = found.map { name, fields in
             let environment = (fields["environment"] as? [String: Any] ?? [:]).mapValues { "\($0)" }
-            let conditions = (fields["depends_on"] as? [String: [String: Any]] ?? [:]).mapValues { "\($0["condition"] ?? "")" }
+            let conditions = (fields["depends_on"] as? [String: [String: Any]] ?? [:]).mapValues {
+                "\($0["condition"] ?? "")"
+            }
             let check = fields["healthcheck"] as? [String: Any]
             return Service(
                 name: name, image: fields["image"] as? String ?? "", environment: environment,
@@ -43,7 +45,8 @@ struct ContainerTests {
 
     private func commands() throws -> Set<String> {
         let files = try Checkout.files(below: "Sources/cloudoptim/Commands", endingWith: ".swift")
-        return Set(try files.flatMap { try Checkout.text($0).matches(of: /commandName: "([a-z-]+)"/).map { String($0.1) } })
+        return Set(
+            try files.flatMap { try Checkout.text($0).matches(of: /commandName: "([a-z-]+)"/).map { String($0.1) } })
     }
 
     @Test("the services are those that the fleet needs")
@@ -70,7 +73,8 @@ struct ContainerTests {
     func commandsExist() throws {
         let known = try commands()
         for service in try compose().own { #expect(known.contains(service.command.first ?? ""), "\(service.name)") }
-        let check = try #require(try Checkout.text("docker/Dockerfile").firstMatch(of: /HEALTHCHECK .*CMD \["cloudoptim", "([a-z-]+)"\]/))
+        let check = try #require(
+            try Checkout.text("docker/Dockerfile").firstMatch(of: /HEALTHCHECK .*CMD \["cloudoptim", "([a-z-]+)"\]/))
         #expect(known.contains(String(check.1)))
     }
 
@@ -87,7 +91,8 @@ struct ContainerTests {
             for (name, value) in service.environment where name.hasSuffix("_FILE") {
                 #expect(service.secrets.map { "/run/secrets/\($0)" }.contains(value), "\(service.name): \(name)")
             }
-            for (name, value) in service.environment where name.contains("PASSWORD") || name.contains("SECRET") || name == "SEALING_KEY" {
+            for (name, value) in service.environment
+            where name.contains("PASSWORD") || name.contains("SECRET") || name == "SEALING_KEY" {
                 #expect(name.hasSuffix("_FILE") || value == "${\(name):-}", "\(service.name): \(name)")
             }
         }

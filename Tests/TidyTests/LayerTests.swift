@@ -17,7 +17,9 @@ struct LayerTable {
 
     init(document: String) throws {
         let table = try #require(MarkdownTable.all(in: document).first { $0.header.first == "Module" })
-        rows = table.rows.map { Row(module: $0[0].codes.first ?? $0[0], ours: Set($0[1].codes), outside: Set($0[2].codes)) }
+        rows = table.rows.map {
+            Row(module: $0[0].codes.first ?? $0[0], ours: Set($0[1].codes), outside: Set($0[2].codes))
+        }
     }
 
     /// What a module imports against the table, one sentence each.
@@ -32,7 +34,9 @@ struct LayerTable {
         var above: Set<String> = []
         var found: [String] = []
         for row in rows {
-            found += row.ours.subtracting(above).sorted().map { "\(row.module) may not import \($0): it is not below it" }
+            found += row.ours.subtracting(above).sorted().map {
+                "\(row.module) may not import \($0): it is not below it"
+            }
             above.insert(row.module)
         }
         return found

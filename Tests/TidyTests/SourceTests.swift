@@ -6,7 +6,9 @@ enum SourceRule {
     static let linesMax = 400
     static let vagueNames = ["Utils", "Utilities", "Helper", "Manager", "Common", "Misc"]
 
-    static func isTooLong(_ text: String) -> Bool { text.split(separator: "\n", omittingEmptySubsequences: false).count - 1 > linesMax }
+    static func isTooLong(_ text: String) -> Bool {
+        text.split(separator: "\n", omittingEmptySubsequences: false).count - 1 > linesMax
+    }
 
     static func isVague(_ fileName: String) -> Bool { vagueNames.contains { fileName.contains($0) } }
 
@@ -19,7 +21,8 @@ enum SourceRule {
     static func traps(in text: String) -> [String] {
         text.split(separator: "\n").filter { line in
             let code = line.firstRange(of: "//").map { line[..<$0.lowerBound] } ?? line
-            return code.contains("try!") || code.contains("fatalError(") || code.contains("as!") || code.contains("assertionFailure(")
+            return code.contains("try!") || code.contains("fatalError(") || code.contains("as!")
+                || code.contains("assertionFailure(")
         }.map { $0.trimmingCharacters(in: .whitespaces) }
     }
 }
@@ -37,7 +40,8 @@ struct SourceTests {
 
     @Test("no file has a name that says nothing")
     func names() throws {
-        #expect(try (sources() + tests()).filter { SourceRule.isVague(String($0.split(separator: "/").last ?? "")) } == [])
+        #expect(
+            try (sources() + tests()).filter { SourceRule.isVague(String($0.split(separator: "/").last ?? "")) } == [])
     }
 
     @Test("no type of a library bears its module's name: the module could not be named any more")

@@ -34,8 +34,13 @@ enum EffectStatements {
          WHERE e.key = t.key AND e.state = 0
         """
 
-    /// Only what this run wrote and did not send.
-    static let withdraw = "DELETE FROM effect WHERE key = $1 AND state = 0 AND job_id = $2 AND fence = $3"
+    /// Only what this run wrote and did not send, and only while it owns its job: by now another run may stand on it.
+    static let withdraw = """
+        WITH own AS (
+            SELECT j.id FROM job j
+             WHERE j.id = $2 AND j.fence = $3 AND j.worker_id = $4 AND j.state = 1 FOR NO KEY UPDATE)
+        DELETE FROM effect e USING own WHERE e.key = $1 AND e.state = 0 AND e.job_id = own.id AND e.fence = $3
+        """
 
     /// Waiting for another transaction's key has an end: that transaction may wait for us where no detector sees it.
     static let lockTimeout = "SET LOCAL lock_timeout = '2s'"

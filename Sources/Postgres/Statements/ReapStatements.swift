@@ -39,7 +39,7 @@ enum ReapStatements {
         s AS (DELETE FROM job_slot x USING l WHERE x.job_id = l.id AND x.fence = l.fence),
         b AS (
             UPDATE job j SET state = 0, worker_id = NULL, claimed_at = NULL, deadline_at = NULL, claimed_alone = false,
-                   crashes = j.crashes + CASE WHEN l.verdict = 'crash' THEN 1 ELSE 0 END,
+                   late_at = NULL, crashes = j.crashes + CASE WHEN l.verdict = 'crash' THEN 1 ELSE 0 END,
                    solo_crashes = j.solo_crashes + CASE WHEN l.verdict = 'crash' AND j.claimed_alone THEN 1 ELSE 0 END,
                    attempt = j.attempt - CASE WHEN l.verdict = 'crash' THEN 1 ELSE 0 END,
                    run_at = now() + make_interval(secs => CASE

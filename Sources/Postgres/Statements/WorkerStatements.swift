@@ -5,6 +5,7 @@ enum WorkerStatements {
     static let register = """
         INSERT INTO worker (id, host, queues, kinds, slots, in_flight_max, version, expires_at)
         VALUES ($1, $2, $3::text[], $4::text[], $5::bigint, $6::bigint, $7, now() + make_interval(secs => $8::float8))
+        ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at WHERE worker.state < 2  -- the answer was lost
         """
 
     /// One HOT write per worker and none per job. The answer is what the ledger says this worker runs.
