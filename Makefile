@@ -9,7 +9,20 @@ SHELL := /bin/bash
 # A measurement that ran to its end has passed: the recipe stops at the first that fails.
 bench-report = jq -R -s '{ verdict: "pass", results: split("\n") | map(select(. != "")) }' $(1)/results.log >$(1)/report.json
 
-.PHONY: help demo test build check format bench bench-quick chaos chaos-mutants image clean
+# Private servers, the tests, and a report; the servers end with it, whatever happens. (folder, options of swift test)
+define run-tests
+trap 'tools/services stop $(1)' EXIT
+tools/services start $(1)
+source $(1)/env
+swift build --build-tests
+status=0
+swift test --skip-build $(2) 2>&1 | tee $(1)/tests.log || status=$$?
+line=$$(grep -oE 'Test run with [0-9]+ tests?.*' $(1)/tests.log | tail -n 1 | sed 's/\x1b\[[0-9;]*m//g') || line=
+jq -n --arg line "$$line" --argjson status "$$status" '{ verdict: (if $$status == 0 and ($$line | contains("passed")) then "pass" else "fail" end), exit_code: $$status, summary: $$line }' >$(1)/report.json
+exit "$$status"
+endef
+
+.PHONY: help demo test load build check format bench bench-quick chaos chaos-mutants image clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,17 +35,12 @@ demo: ## The main job on a private world: warnings, a killed worker, a flushed R
 
 test: ## Builds everything and runs every test on private PostgreSQL, Redis and moto; ends by itself
 	@tools/install
-	trap 'tools/services stop .run/test' EXIT
-	tools/services start .run/test
-	source .run/test/env
-	swift build --build-tests
-	status=0
-	swift test --skip-build 2>&1 | tee .run/test/tests.log || status=$$?
-	line=$$(grep -oE 'Test run with [0-9]+ tests?.*' .run/test/tests.log | tail -n 1 | sed 's/\x1b\[[0-9;]*m//g') || line=
-	jq -n --arg line "$$line" --argjson status "$$status" \
-		'{ verdict: (if $$status == 0 and ($$line | contains("passed")) then "pass" else "fail" end), exit_code: $$status, summary: $$line }' \
-		>.run/test/report.json
-	exit "$$status"
+	$(call run-tests,.run/test,)
+
+load: ## The heavy load tests: 100 interruptions over 100,000 queued jobs, 15,000 events
+	@tools/install
+	export HEAVY_TESTS=1
+	$(call run-tests,.run/load,--filter HeavyLoadTests)
 
 build: ## Builds everything for debugging, tests included
 	@tools/install

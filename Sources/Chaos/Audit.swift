@@ -8,7 +8,7 @@ enum Audit {
             seq bigserial PRIMARY KEY, at timestamptz NOT NULL DEFAULT clock_timestamp(), app text NOT NULL, op text NOT NULL,
             job uuid NOT NULL, kind text NOT NULL, from_state smallint, to_state smallint, from_fence bigint,
             to_fence bigint, from_worker uuid, to_worker uuid, owner_live boolean, past_deadline boolean, rate_key text,
-            asked boolean);
+            asked boolean, crashes int);
         CREATE INDEX chaos_move_job ON chaos_move (job, seq);
         CREATE INDEX chaos_move_worker ON chaos_move (to_worker);
         CREATE TABLE chaos_flaw (at timestamptz NOT NULL DEFAULT clock_timestamp(), what text NOT NULL, job uuid, detail text);
@@ -31,10 +31,10 @@ enum Audit {
             END IF;
             IF TG_OP = 'UPDATE' THEN
                 INSERT INTO chaos_move (app, op, job, kind, from_state, to_state, from_fence, to_fence, from_worker,
-                                        to_worker, owner_live, past_deadline, rate_key, asked)
+                                        to_worker, owner_live, past_deadline, rate_key, asked, crashes)
                     VALUES (app, 'update', OLD.id, OLD.kind, OLD.state, NEW.state, OLD.fence, NEW.fence, OLD.worker_id,
                             NEW.worker_id, owner_live, OLD.deadline_at < now() - interval '9 s', OLD.rate_key,
-                            OLD.cancel_at IS NOT NULL);
+                            OLD.cancel_at IS NOT NULL, NEW.crashes);
             ELSE
                 INSERT INTO chaos_move (app, op, job, kind, from_state, from_fence, from_worker, owner_live,
                                         past_deadline, asked)

@@ -40,7 +40,7 @@ struct ChaosSettings: Sendable {
     /// Below zero: a worker believes in its lease longer than the ledger does, so that fences stand alone.
     var trustMarginSeconds = 3.0
     /// Everything must have ended this long after the faults did.
-    var convergeSeconds = 90.0
+    var convergeSeconds = 150.0
     /// The guard that is taken away; nil: none.
     var mutant: Mutant?
     var directory = ".run/chaos"

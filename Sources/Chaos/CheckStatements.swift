@@ -107,9 +107,12 @@ enum CheckStatements {
         """
     static let runs = "SELECT count(*) FROM chaos_move WHERE to_state = 1"
 
-    /// `$1` host, `$2` when it was killed: milliseconds until each job that it held ran again.
+    /// `$1` host, `$2` when it was killed: milliseconds until each job that it held ran again, and whether it had to
+    /// wait for an idle worker because it was the job's second crash or a later one.
     static let recovery = """
-        SELECT extract(epoch FROM n.at - $2)::float8 * 1000, c.job::text
+        SELECT extract(epoch FROM n.at - $2)::float8 * 1000,
+               EXISTS (SELECT FROM chaos_move r WHERE r.job = c.job AND r.from_state = 1 AND r.from_fence = c.to_fence
+                          AND r.to_state = 0 AND r.crashes >= 2)
           FROM worker w JOIN chaos_move c ON c.to_worker = w.id AND c.to_state = 1 AND c.at <= $2
           JOIN LATERAL (SELECT m.at FROM chaos_move m WHERE m.job = c.job AND m.to_state = 1 AND m.to_fence > c.to_fence
                          ORDER BY m.seq LIMIT 1) n ON true

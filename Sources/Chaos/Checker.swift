@@ -143,11 +143,13 @@ struct Checker: Sendable {
         var alone: [Double] = []
         var withLeader: [Double] = []
         var any: [Double] = []
+        var suspects: [Double] = []
         for event in events {
             guard let host = event.host, event.fault == .killWorker || event.fault == .killLeaderAndWorker else { continue }
-            let samples = try await connection.query(CheckStatements.recovery, [.text(host), .date(event.at)])
-                .map { try $0.double(0) }
-            any += samples
+            let rows = try await connection.query(CheckStatements.recovery, [.text(host), .date(event.at)])
+            any += try rows.map { try $0.double(0) }
+            suspects += try rows.filter { try $0.bool(1) }.map { try $0.double(0) }
+            let samples = try rows.filter { try !$0.bool(1) }.map { try $0.double(0) }
             let window = event.at.addingTimeInterval(-15)...event.at.addingTimeInterval(30)
             let others = events.filter { other in
                 other.at != event.at && other.until >= window.lowerBound && other.at <= window.upperBound
@@ -158,6 +160,7 @@ struct Checker: Sendable {
         }
         report.recoveryMilliseconds = Report.Recovery(milliseconds: alone)
         report.recoveryWithLeaderMilliseconds = Report.Recovery(milliseconds: withLeader)
+        report.recoveryOfSuspectsMilliseconds = Report.Recovery(milliseconds: suspects)
         report.recoveryAnyMilliseconds = Report.Recovery(milliseconds: any)
     }
 

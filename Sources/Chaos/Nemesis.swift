@@ -21,6 +21,8 @@ actor Nemesis {
     private let producer: Producer
     private let say: @Sendable (String) -> Void
     private var generator: SeededGenerator
+    private var poisons = 0
+    private let poisonUntil: ContinuousClock.Instant
     private(set) var events: [FaultEvent] = []
 
     init(
@@ -32,6 +34,7 @@ actor Nemesis {
         self.servers = servers
         self.producer = producer
         self.say = say
+        poisonUntil = .now + .seconds(Double(settings.seconds) / 2)
         generator = SeededGenerator(seed: settings.seed)
     }
 
@@ -102,6 +105,9 @@ actor Nemesis {
         case .exhaustConnections: return try await exhaust(fault, length)
         case .roll: return try await roll(fault)
         case .poison:
+            // Quarantine takes five deaths of about twenty seconds: one at a time, and early.
+            guard poisons == 0, ContinuousClock.now < poisonUntil else { return nil }
+            poisons += 1
             note(fault)
             try await producer.enqueuePoison()
         }

@@ -46,6 +46,8 @@ struct Report: Codable, Sendable {
     var recoveryMilliseconds = Recovery()
     /// The same with the leading scheduler killed at the same moment.
     var recoveryWithLeaderMilliseconds = Recovery()
+    /// Jobs whose worker died for the second time or oftener: they wait for a worker that has nothing else.
+    var recoveryOfSuspectsMilliseconds = Recovery()
     /// Every kill of a worker, whatever else was broken.
     var recoveryAnyMilliseconds = Recovery()
     /// Jobs that died although nothing was wrong with them.
@@ -81,6 +83,7 @@ struct Report: Codable, Sendable {
         case attemptsBurntByDeploy = "attempts_burnt_by_deploy"
         case recoveryMilliseconds = "recovery_ms"
         case recoveryWithLeaderMilliseconds = "recovery_with_leader_ms"
+        case recoveryOfSuspectsMilliseconds = "recovery_suspects_ms"
         case recoveryAnyMilliseconds = "recovery_any_ms"
         case jobsDeadWrongly = "jobs_dead_wrongly"
         case recordsDoubled = "records_doubled"
@@ -137,6 +140,7 @@ struct Report: Codable, Sendable {
         lines.append(line("effects_parked", "\(effectsParked.found) (to be expected \(effectsParked.expected))"))
         lines.append(line("recovery_ms", recoveryMilliseconds))
         lines.append(line("recovery_with_leader_ms", recoveryWithLeaderMilliseconds))
+        lines.append(line("recovery_suspects_ms", recoveryOfSuspectsMilliseconds))
         lines.append(line("recovery_any_ms", recoveryAnyMilliseconds))
         lines.append(line("converged_seconds", "\((convergedSeconds * 10).rounded() / 10)"))
         lines.append(line("faults", faults.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")))

@@ -55,13 +55,16 @@ struct LedgerWindow: Sendable {
         }
     }
 
-    /// Ids that the ledger itself names outside the jobs' own tables: each must still be found there.
+    /// Ids that the ledger itself names outside the jobs' own tables, without those of the load that are found: each
+    /// must still be there.
     func namedIDs() async throws -> Set<String> {
         let rows = try await connection.query(
             """
-            SELECT k.job_id::text FROM job_key k UNION SELECT e.job_id::text FROM effect e
+            (SELECT k.job_id::text FROM job_key k UNION SELECT e.job_id::text FROM effect e
             UNION SELECT i.job_id::text FROM interruption i
-            UNION SELECT v.job_id::text FROM event v UNION SELECT f.job_id::text FROM finding f
+            UNION SELECT v.job_id::text FROM event v UNION SELECT f.job_id::text FROM finding f)
+            EXCEPT (SELECT h.id::text FROM job_history h WHERE h.kind = 'noop'
+            UNION SELECT j.id::text FROM job j WHERE j.kind = 'noop')
             """)
         return Set(try rows.map { try $0.string(0) })
     }

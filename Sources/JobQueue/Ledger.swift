@@ -276,11 +276,14 @@ public struct Feed: Sendable, Equatable {
     public var ids: [JobID]
     /// Where to go on.
     public var cursor: FeedCursor
+    /// Whether the look reached the end of every tenant's line: what was not seen is not there.
+    public var isAtEnd: Bool
 
     /// Makes a feed.
-    public init(ids: [JobID], cursor: FeedCursor) {
+    public init(ids: [JobID], cursor: FeedCursor, isAtEnd: Bool = true) {
         self.ids = ids
         self.cursor = cursor
+        self.isAtEnd = isAtEnd
     }
 }
 

@@ -1,6 +1,7 @@
 import Foundation
 import JobQueue
 import Logging
+import Synchronization
 
 /// The ledger in PostgreSQL: the truth about jobs.
 ///
@@ -12,6 +13,8 @@ public final class PostgresLedger: Ledger {
     private let controlConnection: PostgresConnection
     private let effectConnection: PostgresConnection
     private let writers: RecordWriters
+    /// Where scans go on: what is paused or at its limit is passed by, however much of it there is.
+    private let scanCursors = Mutex<[ReadyList: FeedCursor]>([:])
 
     private let settling: GroupCommit<Settlement, Bool>
     private let enqueuing: GroupCommit<ResolvedJob, EnqueueResult>
@@ -122,8 +125,10 @@ public final class PostgresLedger: Ledger {
         for lane in lanes {
             for queue in queues.shuffled() where claimed.count < atMost {
                 let wanted = atMost - claimed.count
-                let feed = try await claimConnection.ready(
-                    ReadyList(queue: queue, lane: lane), wanted * 4, FeedCursor.start)
+                let list = ReadyList(queue: queue, lane: lane)
+                let cursor = scanCursors.withLock { $0[list] ?? .start }
+                let feed = try await claimConnection.ready(list, wanted * 4, cursor)
+                scanCursors.withLock { $0[list] = feed.isAtEnd ? nil : feed.cursor }
                 claimed += try await claimConnection.claim(Array(feed.ids.shuffled().prefix(wanted)), worker, kinds, false)
             }
         }

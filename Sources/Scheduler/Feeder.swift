@@ -11,7 +11,8 @@ struct Feeder: Sendable {
     /// Where the last look at each list ended, and when it last started at the head.
     private struct Memory {
         var cursors: [ReadyList: FeedCursor] = [:]
-        var fullLookAt = ContinuousClock.now
+        /// When each list's next look starts at its head again; not before its end was seen.
+        var headAt: [ReadyList: ContinuousClock.Instant] = [:]
         var incarnation = JobID().description
     }
 
@@ -31,15 +32,11 @@ struct Feeder: Sendable {
         }
     }
 
-    /// One look. True: a list took all that was asked for, so that it may be empty again soon.
+    /// One look. True: there is more to hand out, or to look past: what is paused or at its limit is passed by.
     private func feed(_ broker: any Broker, _ memory: inout Memory) async throws -> Bool {
         if try await broker.plantIncarnation(memory.incarnation) {
             logger.warning("the broker was empty: its lists are filled anew")
             memory.cursors.removeAll()
-        }
-        if ContinuousClock.now >= memory.fullLookAt {
-            memory.cursors.removeAll()
-            memory.fullLookAt = .now + configuration.fullLookEvery
         }
         let lists = try await ledger.readyLists()
         if lists.isEmpty { return false }
@@ -50,7 +47,11 @@ struct Feeder: Sendable {
             let feed = try await ledger.ready(in: list, atMost: wanted, cursor: memory.cursors[list] ?? .start)
             memory.cursors[list] = feed.cursor
             if !feed.ids.isEmpty { try await broker.push(feed.ids, to: list) }
-            if feed.ids.count == wanted { isBehind = true }
+            if feed.ids.count == wanted || !feed.isAtEnd { isBehind = true }
+            if feed.isAtEnd, memory.headAt[list] ?? .now <= .now {
+                memory.cursors[list] = nil
+                memory.headAt[list] = .now + configuration.fullLookEvery
+            }
         }
         return isBehind
     }

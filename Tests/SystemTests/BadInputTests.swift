@@ -5,7 +5,9 @@ import Testing
 
 extension SystemTests {
     /// Bad input each time gives a clear error, names what was found and what is wanted, and loses nothing.
-    @Suite("Bad input at the command line", .fleet(clusters: ["blue"], nodes: 3, pods: 8, environment: FleetPlan.impatient))
+    @Suite(
+        "Bad input at the command line", .fleet(clusters: ["blue"], nodes: 3, pods: 8, environment: FleetPlan.impatient)
+    )
     struct BadInputTests {
         @Test("A wrong field of a jobspec is named with file and line, and nothing of the folder is published")
         func wrongJobspecField() async throws {
@@ -16,7 +18,9 @@ extension SystemTests {
             try (text + "retires: 3\n").write(toFile: path, atomically: true, encoding: .utf8)
             let line = text.split(separator: "\n", omittingEmptySubsequences: false).count
             let before = try await fleet.text("SELECT string_agg(kind || spec::text, ',' ORDER BY kind) FROM job_kind")
-            for command in [["jobspecs", "check", folder], ["jobspecs", "check", path], ["migrate"], ["scheduler"], ["worker"]] {
+            for command in [
+                ["jobspecs", "check", folder], ["jobspecs", "check", path], ["migrate"], ["scheduler"], ["worker"],
+            ] {
                 let answer = try await fleet.run(command, environment: ["JOBSPECS_DIR": folder])
                 #expect(answer.status == 65, "\(command): \(answer)")
                 #expect(answer.errors.contains("noop.yaml:\(line): retires: found"), "\(command): \(answer)")
@@ -49,21 +53,30 @@ extension SystemTests {
             .init(what: "empty", edit: { _ in "" }, says: ["kubeconfig", "wanted a mapping"]),
             .init(
                 what: "exec",
-                edit: { replaceToken($0, "exec: {apiVersion: client.authentication.k8s.io/v1, command: touch, args: [/tmp/co-ran]}") },
+                edit: {
+                    replaceToken(
+                        $0, "exec: {apiVersion: client.authentication.k8s.io/v1, command: touch, args: [/tmp/co-ran]}")
+                },
                 says: ["uses exec, which is refused", "line"]),
             .init(
                 what: "auth-provider", edit: { replaceToken($0, "auth-provider: {name: gcp}") },
                 says: ["uses auth-provider, which is refused", "line"]),
-            .init(what: "password", edit: { replaceToken($0, "username: a\n    password: hunter2") }, says: ["refused"]),
+            .init(
+                what: "password", edit: { replaceToken($0, "username: a\n    password: hunter2") }, says: ["refused"]),
             .init(
                 what: "no check of the certificate",
-                edit: { $0.replacing("    certificate-authority-data:", with: "    insecure-skip-tls-verify: true\n    x:") },
+                edit: {
+                    $0.replacing("    certificate-authority-data:", with: "    insecure-skip-tls-verify: true\n    x:")
+                },
                 says: ["insecure-skip-tls-verify is refused"]),
             .init(
-                what: "plain http", edit: { $0.replacing("server: https://", with: "server: http://") }, says: ["https"]),
+                what: "plain http", edit: { $0.replacing("server: https://", with: "server: http://") }, says: ["https"]
+            ),
         ]
 
-        @Test("A kubeconfig that is wrong, or asks for more than data, is refused and nothing is registered", arguments: wrongKubeconfigs)
+        @Test(
+            "A kubeconfig that is wrong, or asks for more than data, is refused and nothing is registered",
+            arguments: wrongKubeconfigs)
         func wrongKubeconfig(_ wrong: WrongKubeconfig) async throws {
             let fleet = try Fleet.current
             let good = try String(contentsOfFile: try fleet.world.kubeconfig(fleet.cluster("blue")), encoding: .utf8)
@@ -98,8 +111,11 @@ extension SystemTests {
             try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
             let openssl = try Child(
                 "/usr/bin/openssl",
-                ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=other",
-                 "-keyout", "\(path)/ca.key", "-out", "\(path)/ca.crt"],
+                [
+                    "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj",
+                    "/CN=other",
+                    "-keyout", "\(path)/ca.key", "-out", "\(path)/ca.crt",
+                ],
                 environment: fleet.environment, directory: path, name: "openssl")
             #expect(try await openssl.answer(within: .seconds(30)).status == 0)
             let other = Data(try Data(contentsOf: URL(fileURLWithPath: "\(path)/ca.crt"))).base64EncodedString()
@@ -115,7 +131,9 @@ extension SystemTests {
         func hugeAnswer() async throws {
             let fleet = try Fleet.current
             let world = try fleet.world
-            let refused = try await world.withFault("{\"effect\":\"huge\",\"endpoint\":\"kubernetes\",\"path\":\"/nodes\"}") {
+            let refused = try await world.withFault(
+                "{\"effect\":\"huge\",\"endpoint\":\"kubernetes\",\"path\":\"/nodes\"}"
+            ) {
                 try await fleet.add("blue", tenant: "acme")
             }
             #expect(refused.status == 77, "\(refused)")
@@ -126,7 +144,8 @@ extension SystemTests {
             // The same to a job: it is tried again later and then succeeds; the worker lives on.
             let roles = try await fleet.startRoles()
             try await fleet.awaitIndex("blue", nodes: 3)
-            let id = try await world.withFault("{\"effect\":\"huge\",\"endpoint\":\"kubernetes\",\"path\":\"/nodes\"}") {
+            let id = try await world.withFault("{\"effect\":\"huge\",\"endpoint\":\"kubernetes\",\"path\":\"/nodes\"}")
+            {
                 let id = try await fleet.enqueue("snapshot-cluster", ["--target", fleet.cluster("blue")])
                 try await eventually("the job says what it was given") {
                     try await fleet.text("SELECT last_error::text FROM job_status WHERE id = $1::uuid", [.text(id)])?
@@ -155,7 +174,9 @@ extension SystemTests {
             ("file:///etc/passwd", [], 65, "https"),
         ]
 
-        @Test("An endpoint that no customer may name is refused after DNS, and nothing is registered", arguments: endpoints)
+        @Test(
+            "An endpoint that no customer may name is refused after DNS, and nothing is registered",
+            arguments: endpoints)
         func forbiddenEndpoint(_ endpoint: String, _ allowed: [String], _ status: Int32, _ says: String) async throws {
             let fleet = try Fleet.current
             let answer = try await addEndpoint(fleet, endpoint, allowed: allowed)
@@ -203,8 +224,10 @@ extension SystemTests {
             let token = "\(fleet.directory)/token"
             try "some-token".write(toFile: token, atomically: true, encoding: .utf8)
             return try await fleet.run(
-                ["clusters", "add", "metadata", "--tenant", "acme", "--endpoint", endpoint, "--token-file", token,
-                 "--account", "123456789012", "--region", "us-east-1"] + more,
+                [
+                    "clusters", "add", "metadata", "--tenant", "acme", "--endpoint", endpoint, "--token-file", token,
+                    "--account", "123456789012", "--region", "us-east-1",
+                ] + more,
                 environment: ["EGRESS_ALLOWED_CIDRS": allowed.joined(separator: ",")])
         }
     }

@@ -9,11 +9,13 @@ extension SystemTests {
     @Suite("The command", .fleet(clusters: ["blue"], nodes: 3, pods: 6, environment: FleetPlan.impatient))
     struct CommandTests {
         static let commands: [[String]] = [
-            [], ["migrate"], ["scheduler"], ["worker"], ["enqueue"], ["kill-switch"], ["queues"], ["schedules"], ["workers"],
+            [], ["migrate"], ["scheduler"], ["worker"], ["enqueue"], ["kill-switch"], ["queues"], ["schedules"],
+            ["workers"],
             ["jobs"], ["jobs", "list"], ["jobs", "show"], ["jobs", "explain"], ["jobs", "cancel"], ["jobs", "retry"],
             ["clusters"], ["clusters", "add"], ["clusters", "list"], ["clusters", "check"], ["clusters", "set-mode"],
             ["clusters", "remove"], ["jobspecs"], ["jobspecs", "check"], ["jobspecs", "schema"], ["jobspecs", "list"],
-            ["simulate"], ["simulate", "serve"], ["simulate", "interrupt"], ["simulate", "state"], ["simulate", "clock"],
+            ["simulate"], ["simulate", "serve"], ["simulate", "interrupt"], ["simulate", "state"],
+            ["simulate", "clock"],
             ["simulate", "clock", "advance"],
         ]
 
@@ -41,9 +43,11 @@ extension SystemTests {
             #expect(Set(found) == Set(Self.commands))
         }
 
-        @Test("JSON that parses comes from every command that lists", arguments: [
-            ["jobs", "list"], ["queues"], ["schedules"], ["workers"], ["clusters", "list"], ["jobspecs", "list"],
-        ])
+        @Test(
+            "JSON that parses comes from every command that lists",
+            arguments: [
+                ["jobs", "list"], ["queues"], ["schedules"], ["workers"], ["clusters", "list"], ["jobspecs", "list"],
+            ])
         func listsAsJSON(_ command: [String]) async throws {
             let fleet = try Fleet.current
             try await register(fleet)
@@ -61,14 +65,16 @@ extension SystemTests {
             let fleet = try Fleet.current
             try await register(fleet)
             struct Enqueued: Decodable { var id, result: String }
-            let enqueued: Enqueued = try await fleet.succeed(["enqueue", "noop", "--delay", "3600", "--output", "json"]).json()
+            let enqueued: Enqueued = try await fleet.succeed(["enqueue", "noop", "--delay", "3600", "--output", "json"])
+                .json()
             #expect(enqueued.result == "enqueued")
             let shown: [String: JSONValue] = try await fleet.succeed(["jobs", "show", enqueued.id, "-o", "json"]).json()
             #expect(shown["id"] == .string(enqueued.id))
             #expect(shown["state"] == .string("scheduled"))
             let story: [String] = try await fleet.succeed(["jobs", "explain", enqueued.id, "-o", "json"]).json()
             #expect(story.contains { $0.contains("it is not due before") })
-            let cancelled: [String: String] = try await fleet.succeed(["jobs", "cancel", enqueued.id, "-o", "json"]).json()
+            let cancelled: [String: String] = try await fleet.succeed(["jobs", "cancel", enqueued.id, "-o", "json"])
+                .json()
             #expect(cancelled == ["id": enqueued.id, "result": "cancelled"])
             struct Check: Decodable { var check, ok, detail: String }
             let checks: [Check] = try await fleet.succeed(
@@ -81,18 +87,21 @@ extension SystemTests {
             #expect(state.nodes.count == 3)
         }
 
-        @Test("Exit codes mean something", arguments: [
-            (["--version"], 0), (["jobs", "list", "--nonsense"], 64), (["enqueue"], 64), (["jobs", "show", "not-an-id"], 64),
-            (["enqueue", "noop", "--key", "k", "--count", "2"], 64), (["enqueue", "noop", "--delay", "-1"], 64),
-            (["enqueue", "noop", "--parameters", "{"], 65), (["enqueue", "noop", "--parameters", "{\"x\":1}"], 65),
-            (["enqueue", "notify"], 65), (["enqueue", "fly"], 66),
-            (["jobs", "show", "01a20841-9a2d-7857-a728-d48b587bd387"], 66),
-            (["jobs", "cancel", "01a20841-9a2d-7857-a728-d48b587bd387"], 66),
-            (["jobs", "retry", "01a20841-9a2d-7857-a728-d48b587bd387"], 66),
-            (["clusters", "check", "nowhere"], 66), (["clusters", "remove", "nowhere"], 66),
-            (["clusters", "set-mode", "nowhere", "apply"], 66), (["clusters", "set-mode", "nowhere", "loud"], 64),
-            (["jobspecs", "check", "/nowhere"], 65), (["jobspecs", "check", "/nowhere/x.yaml"], 65),
-        ] as [([String], Int32)])
+        @Test(
+            "Exit codes mean something",
+            arguments: [
+                (["--version"], 0), (["jobs", "list", "--nonsense"], 64), (["enqueue"], 64),
+                (["jobs", "show", "not-an-id"], 64),
+                (["enqueue", "noop", "--key", "k", "--count", "2"], 64), (["enqueue", "noop", "--delay", "-1"], 64),
+                (["enqueue", "noop", "--parameters", "{"], 65), (["enqueue", "noop", "--parameters", "{\"x\":1}"], 65),
+                (["enqueue", "notify"], 65), (["enqueue", "fly"], 66),
+                (["jobs", "show", "01a20841-9a2d-7857-a728-d48b587bd387"], 66),
+                (["jobs", "cancel", "01a20841-9a2d-7857-a728-d48b587bd387"], 66),
+                (["jobs", "retry", "01a20841-9a2d-7857-a728-d48b587bd387"], 66),
+                (["clusters", "check", "nowhere"], 66), (["clusters", "remove", "nowhere"], 66),
+                (["clusters", "set-mode", "nowhere", "apply"], 66), (["clusters", "set-mode", "nowhere", "loud"], 64),
+                (["jobspecs", "check", "/nowhere"], 65), (["jobspecs", "check", "/nowhere/x.yaml"], 65),
+            ] as [([String], Int32)])
         func exitCodes(_ command: [String], _ status: Int32) async throws {
             let answer = try await Fleet.current.run(command)
             #expect(answer.status == status, "\(command): \(answer)")
@@ -129,7 +138,8 @@ extension SystemTests {
             #expect(second == first)
         }
 
-        @Test("A queued job is cancelled at once, a running one as soon as its worker confirms, an ended one not at all")
+        @Test(
+            "A queued job is cancelled at once, a running one as soon as its worker confirms, an ended one not at all")
         func cancel() async throws {
             let fleet = try Fleet.current
             let queued = try await fleet.enqueue("noop", ["--delay", "3600"])
@@ -164,7 +174,8 @@ extension SystemTests {
             #expect(first.id != dead)
             let named = try await fleet.text("SELECT replay_of FROM job_status WHERE id = $1::uuid", [.text(first.id)])
             #expect(named == dead)
-            let back = try await fleet.text("SELECT replayed_by FROM job_dead_letter WHERE id = $1::uuid", [.text(dead)])
+            let back = try await fleet.text(
+                "SELECT replayed_by FROM job_dead_letter WHERE id = $1::uuid", [.text(dead)])
             #expect(back == first.id)
             let second: Retried = try await fleet.succeed(["jobs", "retry", dead, "-o", "json"]).json()
             #expect(second.id == first.id, "asked twice, it is run once")
@@ -197,11 +208,16 @@ extension SystemTests {
                 "clusters", "add", "watched", "--tenant", "acme", "--kubeconfig", fleet.world.kubeconfig(blue.name),
                 "--account", blue.account, "--region", blue.region,
             ])
-            #expect(added.output == "registered watched of acme, mode observe: everything is read and decided, nothing is changed\n")
+            #expect(
+                added.output
+                    == "registered watched of acme, mode observe: everything is read and decided, nothing is changed\n")
             let changed = try await fleet.succeed(["clusters", "set-mode", "watched", "off"])
             #expect(changed.output == "watched: mode off: nothing is read and nothing is done\n")
-            #expect(try await fleet.run(["clusters", "add", "watched", "--tenant", "acme", "--kubeconfig",
-                fleet.world.kubeconfig(blue.name), "--account", blue.account, "--region", blue.region]).status == 73)
+            #expect(
+                try await fleet.run([
+                    "clusters", "add", "watched", "--tenant", "acme", "--kubeconfig",
+                    fleet.world.kubeconfig(blue.name), "--account", blue.account, "--region", blue.region,
+                ]).status == 73)
             try await fleet.succeed(["clusters", "remove", "watched"])
             #expect(try await fleet.number("SELECT count(*) FROM schedule WHERE target = 'watched'") == 0)
         }
@@ -236,7 +252,8 @@ extension SystemTests {
             #expect(status == 200)
             #expect(text.contains("# TYPE "), "\(text.prefix(500))")
             for line in text.split(separator: "\n") where !line.hasPrefix("#") {
-                #expect(line.wholeMatch(of: /[a-zA-Z_:][a-zA-Z0-9_:]*(\{.*\})? [-+0-9.eE]+(Inf|NaN)?/) != nil, "\(line)")
+                #expect(
+                    line.wholeMatch(of: /[a-zA-Z_:][a-zA-Z0-9_:]*(\{.*\})? [-+0-9.eE]+(Inf|NaN)?/) != nil, "\(line)")
             }
             #expect(text.contains(role == "scheduler" ? "queue_later" : "worker_in_flight"), "\(text)")
             #expect(try await get("/nothing").0 == 404)

@@ -9,7 +9,8 @@ extension SystemTests {
     struct DatabaseRoleTests {
         static let views = [
             "job_status", "queue_depth", "schedule_health", "worker_health", "effect_log", "leader_health",
-            "job_dead_letter", "attempt_log", "cluster_status", "interruption_status", "finding_status", "foreign_event",
+            "job_dead_letter", "attempt_log", "cluster_status", "interruption_status", "finding_status",
+            "foreign_event",
         ]
 
         @Test("cloudoptim_reader reads every documented view", arguments: views)
@@ -31,11 +32,14 @@ extension SystemTests {
             }
             for statement in [
                 "SELECT credential FROM cluster", "SELECT enqueue('noop')", "DELETE FROM job", "SELECT sync_targets()",
-                "UPDATE kill_switch SET is_on = true", "UPDATE job_status SET state = 'done'", "CREATE TABLE mine (a int)",
+                "UPDATE kill_switch SET is_on = true", "UPDATE job_status SET state = 'done'",
+                "CREATE TABLE mine (a int)",
                 "SELECT sync_schedules()",
             ] {
                 let said = try await attempt(as: "cloudoptim_reader", statement)
-                #expect(said?.contains("42501") == true || said?.contains("55000") == true, "\(statement): \(said ?? "was done")")
+                #expect(
+                    said?.contains("42501") == true || said?.contains("55000") == true,
+                    "\(statement): \(said ?? "was done")")
             }
         }
 
@@ -66,7 +70,8 @@ extension SystemTests {
                 #expect(said?.contains("may not be enqueued from SQL") == true, "\(kind): \(said ?? "was enqueued")")
             }
             for statement in [
-                "SELECT count(*) FROM job", "SELECT count(*) FROM job_status", "INSERT INTO job_kind VALUES ('x', '{}', 1)",
+                "SELECT count(*) FROM job", "SELECT count(*) FROM job_status",
+                "INSERT INTO job_kind VALUES ('x', '{}', 1)",
                 "SELECT count(*) FROM cluster", "SELECT count(*) FROM job_kind", "SELECT sync_targets()",
                 "DELETE FROM job_key", "CREATE TABLE mine (a int)",
             ] {
@@ -76,12 +81,14 @@ extension SystemTests {
             #expect(try await fleet.number("SELECT count(*) FROM job") == before + 1)
         }
 
-        @Test("cloudoptim_enqueuer cannot put its own objects before the fleet's", arguments: [
-            "CREATE TEMP TABLE job_kind (kind text, spec jsonb); INSERT INTO pg_temp.job_kind VALUES ('poll-sqs', '{\"external\":true}')",
-            "CREATE TEMP TABLE job_target (target text, fan_out text, tenant text)",
-            "CREATE FUNCTION pg_temp.expand_template(text, text, text, jsonb) RETURNS text LANGUAGE sql AS $$ SELECT current_user::text $$",
-            "CREATE FUNCTION pg_temp.uuid_v7() RETURNS uuid LANGUAGE sql AS $$ SELECT gen_random_uuid() $$",
-        ])
+        @Test(
+            "cloudoptim_enqueuer cannot put its own objects before the fleet's",
+            arguments: [
+                "CREATE TEMP TABLE job_kind (kind text, spec jsonb); INSERT INTO pg_temp.job_kind VALUES ('poll-sqs', '{\"external\":true}')",
+                "CREATE TEMP TABLE job_target (target text, fan_out text, tenant text)",
+                "CREATE FUNCTION pg_temp.expand_template(text, text, text, jsonb) RETURNS text LANGUAGE sql AS $$ SELECT current_user::text $$",
+                "CREATE FUNCTION pg_temp.uuid_v7() RETURNS uuid LANGUAGE sql AS $$ SELECT gen_random_uuid() $$",
+            ])
         func shadowing(_ statement: String) async throws {
             let fleet = try Fleet.current
             let schema = try #require(fleet.environment["DB_SCHEMA"])
@@ -89,7 +96,8 @@ extension SystemTests {
             let said = try await attempt(
                 as: "cloudoptim_enqueuer", "\(statement); \(path); SELECT \(schema).enqueue('poll-sqs')")
             #expect(said?.contains("may not be enqueued from SQL") == true, "\(said ?? "was enqueued")")
-            let fine = try await attempt(as: "cloudoptim_enqueuer", "\(statement); \(path); SELECT \(schema).enqueue('noop')")
+            let fine = try await attempt(
+                as: "cloudoptim_enqueuer", "\(statement); \(path); SELECT \(schema).enqueue('noop')")
             #expect(fine == nil, "\(fine ?? "")")
             #expect(try await fleet.number("SELECT count(*) FROM job WHERE kind = 'noop'") > 0)
         }
@@ -98,21 +106,27 @@ extension SystemTests {
         func noLogin() async throws {
             let fleet = try Fleet.current
             let rows = try await fleet.rows(
-                "SELECT rolname FROM pg_roles WHERE rolname LIKE 'cloudoptim\\_%' AND (rolcanlogin OR rolsuper OR rolcreaterole OR rolbypassrls)")
+                "SELECT rolname FROM pg_roles WHERE rolname LIKE 'cloudoptim\\_%' AND (rolcanlogin OR rolsuper OR rolcreaterole OR rolbypassrls)"
+            )
             #expect(rows.isEmpty)
             #expect(
-                try await fleet.number("SELECT count(*) FROM pg_roles WHERE rolname IN ('cloudoptim_reader', 'cloudoptim_enqueuer', 'cloudoptim_worker', 'cloudoptim_owner')")
+                try await fleet.number(
+                    "SELECT count(*) FROM pg_roles WHERE rolname IN ('cloudoptim_reader', 'cloudoptim_enqueuer', 'cloudoptim_worker', 'cloudoptim_owner')"
+                )
                     == 4)
         }
 
-        @Test("An enqueue in a transaction that rolls back leaves nothing; one that commits leaves a job", arguments: [
-            ("noop", "{}"), ("notify", "{\"url\":\"https://example.com\",\"body\":{\"text\":\"hi\"}}"),
-        ])
+        @Test(
+            "An enqueue in a transaction that rolls back leaves nothing; one that commits leaves a job",
+            arguments: [
+                ("noop", "{}"), ("notify", "{\"url\":\"https://example.com\",\"body\":{\"text\":\"hi\"}}"),
+            ])
         func rollback(_ kind: String, _ parameters: String) async throws {
             let fleet = try Fleet.current
             func counts() async throws -> [Int] {
                 [
-                    try await fleet.number("SELECT count(*) FROM job"), try await fleet.number("SELECT count(*) FROM job_key"),
+                    try await fleet.number("SELECT count(*) FROM job"),
+                    try await fleet.number("SELECT count(*) FROM job_key"),
                 ]
             }
             let before = try await counts()
@@ -122,14 +136,17 @@ extension SystemTests {
             try await fleet.database.script("BEGIN; \(call); COMMIT")
             #expect(try await counts() == before.map { $0 + 1 })
             let first = try await fleet.text(call)
-            #expect(try await counts() == before.map { $0 + 1 }, "the key's first job is answered again: \(first ?? "")")
+            #expect(
+                try await counts() == before.map { $0 + 1 }, "the key's first job is answered again: \(first ?? "")")
         }
 
-        @Test("SQL parameters are checked as the command checks them", arguments: [
-            ("notify", "{}", "needs parameter"), ("notify", "{\"url\":1,\"body\":{}}", "wanted string"),
-            ("noop", "{\"wait_milliseconds\":1.5}", "wanted integer"), ("noop", "{\"nope\":1}", "has no parameter"),
-            ("noop", "[]", "wanted an object"), ("fly", "{}", "may not be enqueued"),
-        ])
+        @Test(
+            "SQL parameters are checked as the command checks them",
+            arguments: [
+                ("notify", "{}", "needs parameter"), ("notify", "{\"url\":1,\"body\":{}}", "wanted string"),
+                ("noop", "{\"wait_milliseconds\":1.5}", "wanted integer"), ("noop", "{\"nope\":1}", "has no parameter"),
+                ("noop", "[]", "wanted an object"), ("fly", "{}", "may not be enqueued"),
+            ])
         func parameters(_ kind: String, _ parameters: String, _ says: String) async throws {
             let said = try await attempt(as: "cloudoptim_enqueuer", "SELECT enqueue('\(kind)', '\(parameters)')")
             #expect(said?.contains(says) == true, "\(said ?? "was enqueued")")

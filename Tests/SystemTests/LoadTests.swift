@@ -21,7 +21,9 @@ struct Load: Sendable, CustomTestStringConvertible {
 extension SystemTests {
     @Suite("Load, small", .fleet(clusters: ["idle", "busy"], nodes: 30, pods: 60))
     struct SmallLoadTests {
-        @Test("20 interruptions at once over 5,000 queued jobs: each node cordoned within 10 s, p99 at most twice that of an empty queue")
+        @Test(
+            "20 interruptions at once over 5,000 queued jobs: each node cordoned within 10 s, p99 at most twice that of an empty queue"
+        )
         func interruptions() async throws { try await LoadTest(load: .small).interruptions() }
 
         @Test("500 mixed events in the queue: all accounted for, events per second printed")
@@ -32,7 +34,9 @@ extension SystemTests {
         "Load, heavy (HEAVY_TESTS=1)", .enabled(if: Load.isHeavyWanted),
         .fleet(clusters: ["idle", "busy"], nodes: 130, pods: 260))
     struct HeavyLoadTests {
-        @Test("100 interruptions at once over 100,000 queued jobs of lane 3: each node cordoned within 10 s, p99 at most twice that of an empty queue")
+        @Test(
+            "100 interruptions at once over 100,000 queued jobs of lane 3: each node cordoned within 10 s, p99 at most twice that of an empty queue"
+        )
         func interruptions() async throws { try await LoadTest(load: .heavy).interruptions() }
 
         @Test("15,000 mixed events in the queue: all accounted for, events per second printed")

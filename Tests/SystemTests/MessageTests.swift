@@ -23,7 +23,8 @@ extension SystemTests {
             let bodies = [
                 randomText(bytes: 4000), String(randomText(bytes: 400).reversed()), "{", "null", "[]", "\"text\"", deep,
                 deepEvent, "{\"detail-type\":7,\"source\":\"aws.ec2\"}",
-                Event.spotWarning("../../etc/passwd"), Event.spotWarning("i-0123456789abcdef0', 'x'); DROP TABLE job; --"),
+                Event.spotWarning("../../etc/passwd"),
+                Event.spotWarning("i-0123456789abcdef0', 'x'); DROP TABLE job; --"),
                 Event.spotWarning(node, id: "with space"),
             ]
             try await world.send(bodies + [Event.spotWarning(node)], to: queue)
@@ -66,7 +67,8 @@ extension SystemTests {
                 try await world.send([body], to: queue)
             }
             try await eventually("the large text is a dead letter") {
-                try await fleet.number("SELECT count(*) FROM event_dead_letter WHERE length(body) = $1", [.int(Int64(size))]) == 1
+                try await fleet.number(
+                    "SELECT count(*) FROM event_dead_letter WHERE length(body) = $1", [.int(Int64(size))]) == 1
             }
             try await expectCordoned(fleet, node)
             #expect(try await fleet.number("SELECT count(*) FROM event_dead_letter") == letters + 1)
@@ -82,12 +84,14 @@ extension SystemTests {
             let victim = try await freshNode(fleet, "red")
             let queue = try world.cluster(fleet.cluster("blue")).queueURL
             let honest = try await freshNode(fleet, "blue")
-            let jobs = "SELECT count(*) FROM job_status WHERE target = $1 AND kind IN ('interrupt-node', 'drain-node', 'replace-node')"
+            let jobs =
+                "SELECT count(*) FROM job_status WHERE target = $1 AND kind IN ('interrupt-node', 'drain-node', 'replace-node')"
             let before = try await fleet.number(jobs, [.text(fleet.cluster("red"))])
             let ids = ["forged-same", "forged-account", "forged-region"].map { "\($0)-\(UUID().uuidString)" }
             try await world.send(
                 [
-                    Event.spotWarning(victim, id: ids[0]), Event.spotWarning(victim, account: "999999999999", id: ids[1]),
+                    Event.spotWarning(victim, id: ids[0]),
+                    Event.spotWarning(victim, account: "999999999999", id: ids[1]),
                     Event.spotWarning(victim, region: "eu-west-1", id: ids[2]), Event.spotWarning(honest),
                 ], to: queue)
             try await expectCordoned(fleet, honest)
@@ -105,7 +109,8 @@ extension SystemTests {
             }
             #expect(try await fleet.number("SELECT count(*) FROM foreign_event WHERE key LIKE '%forged-%'") == 2)
             #expect(
-                try await fleet.number("SELECT count(*) FROM interruption WHERE instance_id = $1", [.text(victim)]) == 0)
+                try await fleet.number("SELECT count(*) FROM interruption WHERE instance_id = $1", [.text(victim)]) == 0
+            )
             #expect(try await fleet.number(jobs, [.text(fleet.cluster("red"))]) == before)
             #expect(try await world.state().node(victim)?.cordonedAt == nil)
             try await expectEmpty(fleet, queue)
@@ -116,7 +121,8 @@ extension SystemTests {
             let fleet = try Fleet.current
             let world = try fleet.world
             try await registerBoth(fleet)
-            let fault = "{\"effect\":\"unauthorized\",\"endpoint\":\"aws\",\"service\":\"ec2\",\"action\":\"CreateFleet\"}"
+            let fault =
+                "{\"effect\":\"unauthorized\",\"endpoint\":\"aws\",\"service\":\"ec2\",\"action\":\"CreateFleet\"}"
             try await world.withFault(fault) {
                 let node = try await freshNode(fleet, "blue")
                 let queue = try world.cluster(fleet.cluster("blue")).queueURL
@@ -166,11 +172,14 @@ extension SystemTests {
             try await registerBoth(fleet)
             let node = try await freshNode(fleet, "blue")
             let queue = try world.cluster(fleet.cluster("blue")).queueURL
-            try await world.withFault("{\"effect\":\"expired-token\",\"endpoint\":\"aws\",\"service\":\"sqs\",\"action\":\"ReceiveMessage\"}") {
+            try await world.withFault(
+                "{\"effect\":\"expired-token\",\"endpoint\":\"aws\",\"service\":\"sqs\",\"action\":\"ReceiveMessage\"}"
+            ) {
                 try await world.send([Event.spotWarning(node)], to: queue)
                 try await eventually("a poll says what it was told") {
                     try await fleet.number(
-                        "SELECT count(*) FROM job_status WHERE kind = 'poll-sqs' AND last_error::text LIKE '%ExpiredToken%'") > 0
+                        "SELECT count(*) FROM job_status WHERE kind = 'poll-sqs' AND last_error::text LIKE '%ExpiredToken%'"
+                    ) > 0
                 }
             }
             try await expectCordoned(fleet, node)
@@ -195,7 +204,8 @@ extension SystemTests {
                 try await fleet.rows("SELECT instance_id FROM interruption").map { try $0.string(0) })
             let nodes = try await fleet.world.state().nodes(of: fleet.cluster(short))
             return try #require(
-                nodes.first { $0.clientToken == nil && $0.cordonedAt == nil && !used.contains($0.instanceID) }?.instanceID)
+                nodes.first { $0.clientToken == nil && $0.cordonedAt == nil && !used.contains($0.instanceID) }?
+                    .instanceID)
         }
 
         private func expectCordoned(_ fleet: Fleet, _ instance: String) async throws {
@@ -222,7 +232,9 @@ extension SystemTests {
 
         /// Random characters of all that SQS takes: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
         private func randomText(bytes: Int) -> String {
-            let ranges: [ClosedRange<UInt32>] = [0x20...0xD7FF, 0xE000...0xFFFD, 0x10000...0x10FFFF, 0x20...0x7E, 0x9...0xA]
+            let ranges: [ClosedRange<UInt32>] = [
+                0x20...0xD7FF, 0xE000...0xFFFD, 0x10000...0x10FFFF, 0x20...0x7E, 0x9...0xA,
+            ]
             var text = ""
             while text.utf8.count < bytes {
                 if let scalar = ranges.randomElement().flatMap({ Unicode.Scalar(UInt32.random(in: $0)) }) {

@@ -41,7 +41,8 @@ extension SystemTests {
 
             var written = added.output + added.errors + fleet.everythingWritten
             for command in [
-                ["jobs", "list"], ["clusters", "list"], ["clusters", "check", cluster], ["queues"], ["schedules"], ["workers"],
+                ["jobs", "list"], ["clusters", "list"], ["clusters", "check", cluster], ["queues"], ["schedules"],
+                ["workers"],
             ] {
                 let answer = try await fleet.run(command + ["--output", "json"])
                 written += answer.output + answer.errors
@@ -50,6 +51,9 @@ extension SystemTests {
                 let answer = try await fleet.run(["jobs", "show", try row.uuid(0).description, "--output", "json"])
                 written += answer.output + answer.errors
             }
+            #expect(
+                try await fleet.occurrences(of: warned.instanceID).contains("interruption"),
+                "the search finds what is there")
             #expect(try await fleet.occurrences(of: secret) == [])
             #expect(!written.contains(secret))
 

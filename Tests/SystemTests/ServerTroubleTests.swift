@@ -7,16 +7,19 @@ extension SystemTests {
     /// The fleet's own servers are wrong, away or badly set up.
     @Suite("Trouble with servers", .fleet())
     struct ServerTroubleTests {
-        @Test("A wrong database password is told at once by every command, without the password", arguments: [
-            ["migrate"], ["scheduler"], ["worker"], ["jobs", "list"], ["enqueue", "noop"], ["clusters", "list"],
-        ])
+        @Test(
+            "A wrong database password is told at once by every command, without the password",
+            arguments: [
+                ["migrate"], ["scheduler"], ["worker"], ["jobs", "list"], ["enqueue", "noop"], ["clusters", "list"],
+            ])
         func wrongPassword(_ command: [String]) async throws {
             let fleet = try Fleet.current
             let url = try #require(URLComponents(string: try Fleet.variable("TEST_DATABASE_URL")))
             let answer = try await fleet.run(
                 command,
                 environment: [
-                    "DATABASE_URL": "", "DB_HOST": url.host ?? "", "DB_PORT": "\(url.port ?? 0)", "DB_NAME": "cloudoptim",
+                    "DATABASE_URL": "", "DB_HOST": url.host ?? "", "DB_PORT": "\(url.port ?? 0)",
+                    "DB_NAME": "cloudoptim",
                     "DB_USER": "cloudoptim", "DB_PASSWORD": "wrong-sesame-4711",
                 ])
             #expect(answer.status == 77, "\(answer)")
@@ -28,7 +31,8 @@ extension SystemTests {
         func noDatabase() async throws {
             let fleet = try Fleet.current
             let answer = try await fleet.run(
-                ["jobs", "list"], environment: ["DATABASE_URL": "postgresql://cloudoptim:secret@127.0.0.1:1/cloudoptim"])
+                ["jobs", "list"], environment: ["DATABASE_URL": "postgresql://cloudoptim:secret@127.0.0.1:1/cloudoptim"]
+            )
             #expect(answer.status == 69, "\(answer)")
             #expect(answer.errors.contains("127.0.0.1"), "\(answer)")
             #expect(!answer.errors.contains("secret"))
@@ -38,7 +42,9 @@ extension SystemTests {
         func noRedis() async throws {
             let fleet = try Fleet.current
             let nowhere = ["REDIS_URL": "redis://127.0.0.1:1"]
-            let roles = try [fleet.start(["scheduler"], environment: nowhere), fleet.start(["worker"], environment: nowhere)]
+            let roles = try [
+                fleet.start(["scheduler"], environment: nowhere), fleet.start(["worker"], environment: nowhere),
+            ]
             defer { roles.forEach { $0.kill() } }
             for role in roles {
                 _ = try await Fleet.port(of: role)
@@ -71,8 +77,11 @@ extension SystemTests {
             let port = try await freePort(fleet)
             let redis = try Child(
                 "/usr/bin/redis-server",
-                ["--bind", "127.0.0.1", "--port", "\(port)", "--save", "", "--maxmemory", "8mb", "--maxmemory-policy",
-                 "allkeys-lru", "--dir", fleet.directory],
+                [
+                    "--bind", "127.0.0.1", "--port", "\(port)", "--save", "", "--maxmemory", "8mb",
+                    "--maxmemory-policy",
+                    "allkeys-lru", "--dir", fleet.directory,
+                ],
                 environment: fleet.environment, directory: fleet.directory, name: "redis")
             defer { redis.kill() }
             try await eventually("Redis answers") { redis.output.contains("Ready to accept connections") }
@@ -95,13 +104,15 @@ extension SystemTests {
             return try #require(Int(answer.output.trimmingCharacters(in: .whitespacesAndNewlines)))
         }
 
-        @Test("A setting that is wrong is named with its value and what is wanted", arguments: [
-            ("WORKER_SLOTS", "many", "a number from 1"), ("LOG_LEVEL", "loud", "one of"),
-            ("HTTP_PORT", "70000", "a number from 0 to 65535"), ("WORKER_LEASE_SECONDS", "1", "a number from 6"),
-            ("EGRESS_ALLOWED_CIDRS", "10.0.0.1/8", "bits set after the prefix"),
-            ("SEALING_KEY", "k1:short", "32 bytes"), ("REDIS_URL", "http://x", "redis"),
-            ("DB_POOLER", "some", "none or transaction"),
-        ])
+        @Test(
+            "A setting that is wrong is named with its value and what is wanted",
+            arguments: [
+                ("WORKER_SLOTS", "many", "a number from 1"), ("LOG_LEVEL", "loud", "one of"),
+                ("HTTP_PORT", "70000", "a number from 0 to 65535"), ("WORKER_LEASE_SECONDS", "1", "a number from 6"),
+                ("EGRESS_ALLOWED_CIDRS", "10.0.0.1/8", "bits set after the prefix"),
+                ("SEALING_KEY", "k1:short", "32 bytes"), ("REDIS_URL", "http://x", "redis"),
+                ("DB_POOLER", "some", "none or transaction"),
+            ])
         func wrongSetting(_ name: String, _ value: String, _ wanted: String) async throws {
             let answer = try await Fleet.current.run(["worker"], environment: [name: value])
             #expect(answer.status == 65, "\(answer)")

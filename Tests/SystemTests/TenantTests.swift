@@ -6,7 +6,8 @@ import Testing
 extension SystemTests {
     /// "Tenants and trust" of docs/architecture.md: for each of its sentences a test that tries the opposite. Endpoints and
     /// kubeconfigs are in `BadInputTests`, forged events in `MessageTests`.
-    @Suite("Tenants and trust", .fleet(clusters: ["blue", "red"], nodes: 3, pods: 10, environment: FleetPlan.impatient))
+    @Suite(
+        "Tenants and trust", .fleet(clusters: ["blue", "red"], nodes: 3, pods: 10, environment: FleetPlan.impatient))
     struct TenantTests {
         @Test("A queue belongs to one tenant: another tenant's cluster cannot name it")
         func queueOfAnotherTenant() async throws {
@@ -35,10 +36,12 @@ extension SystemTests {
             #expect(byParameter.status == 65, "\(byParameter)")
             #expect(byParameter.errors.contains("tenant"), "\(byParameter)")
             await #expect(throws: QueueError.self, "SQL knows no tenant either") {
-                try await fleet.rows("SELECT enqueue('snapshot-cluster', '{\"tenant\":\"globex\"}', target => $1)", [.text(target)])
+                try await fleet.rows(
+                    "SELECT enqueue('snapshot-cluster', '{\"tenant\":\"globex\"}', target => $1)", [.text(target)])
             }
             await #expect(throws: QueueError.self, "nor as an argument of its own") {
-                try await fleet.rows("SELECT enqueue('snapshot-cluster', target => $1, tenant => 'globex')", [.text(target)])
+                try await fleet.rows(
+                    "SELECT enqueue('snapshot-cluster', target => $1, tenant => 'globex')", [.text(target)])
             }
             let ids = [
                 try await fleet.enqueue("snapshot-cluster", ["--target", target]),
@@ -54,7 +57,8 @@ extension SystemTests {
         func forgedJobRow() async throws {
             let fleet = try Fleet.current
             try await registerBoth(fleet)
-            let id = try await fleet.enqueue("snapshot-cluster", ["--target", fleet.cluster("blue"), "--delay", "3600"])
+            let id = try await fleet.enqueue(
+                "snapshot-cluster", ["--target", fleet.cluster("blue"), "--delay", "3600"])
             _ = try await fleet.rows(
                 "UPDATE job SET tenant = 'globex', run_at = now() WHERE id = $1::uuid RETURNING id", [.text(id)])
             try await withWorker(fleet) {
@@ -137,7 +141,8 @@ extension SystemTests {
         func redirect() async throws {
             let fleet = try Fleet.current
             let world = try fleet.world
-            let target = try String(contentsOfFile: world.kubeconfig(fleet.cluster("blue")), encoding: .utf8)
+            let target =
+                try String(contentsOfFile: world.kubeconfig(fleet.cluster("blue")), encoding: .utf8)
                 .firstMatch(of: /server: (.*)/)?.1 ?? ""
             let script = """
                 import http.server, ssl, sys
@@ -166,24 +171,29 @@ extension SystemTests {
             try "\(fleet.cluster("blue"))-act".write(toFile: token, atomically: true, encoding: .utf8)
             let answer = try await fleet.run([
                 "clusters", "add", "elsewhere", "--tenant", "acme", "--endpoint", "https://127.0.0.1:\(port)",
-                "--ca-file", "\(world.directory)/ca.crt", "--token-file", token, "--account", "123456789012", "--region",
+                "--ca-file", "\(world.directory)/ca.crt", "--token-file", token, "--account", "123456789012",
+                "--region",
                 "us-east-1",
             ])
             #expect(answer.status == 77, "\(answer)")
             #expect(answer.errors.contains("302"), "\(answer)")
         }
 
-        @Test("A webhook that a caller names is held to the same rules", arguments: [
-            ("http://example.com/hook", "https"), ("https://169.254.169.254/latest", "never connected to"),
-            ("https://[::1]:1/", "never connected to|EGRESS_ALLOWED_CIDRS"),
-        ])
+        @Test(
+            "A webhook that a caller names is held to the same rules",
+            arguments: [
+                ("http://example.com/hook", "https"), ("https://169.254.169.254/latest", "never connected to"),
+                ("https://[::1]:1/", "never connected to|EGRESS_ALLOWED_CIDRS"),
+            ])
         func webhookAddress(_ url: String, _ says: String) async throws {
             let fleet = try Fleet.current
-            let id = try await fleet.enqueue("notify", ["--parameters", "{\"url\":\"\(url)\",\"body\":{\"text\":\"hi\"}}"])
+            let id = try await fleet.enqueue(
+                "notify", ["--parameters", "{\"url\":\"\(url)\",\"body\":{\"text\":\"hi\"}}"])
             try await withWorker(fleet) {
                 try await eventually("the job dies and says why") { try await fleet.state(of: id) == "dead" }
             }
-            let why = try await fleet.text("SELECT last_error::text FROM job_dead WHERE id = $1::uuid", [.text(id)]) ?? ""
+            let why =
+                try await fleet.text("SELECT last_error::text FROM job_dead WHERE id = $1::uuid", [.text(id)]) ?? ""
             #expect(says.split(separator: "|").contains { why.contains($0) }, "\(why)")
         }
 
@@ -214,7 +224,9 @@ extension Fleet {
         let hex = secret.utf8.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
         // Base64 of a part depends on where it stands: all three alignments, without the characters at the ends.
         let base64 = (0..<3).map { shift in
-            String(Data(Array(repeating: UInt8(0), count: shift) + Array(secret.utf8)).base64EncodedString().dropFirst(4).dropLast(4))
+            String(
+                Data(Array(repeating: UInt8(0), count: shift) + Array(secret.utf8)).base64EncodedString().dropFirst(4)
+                    .dropLast(4))
         }
         var found: [String] = []
         for table in tables {

@@ -68,7 +68,9 @@ extension SystemTests {
             }
         }
 
-        @Test("A spot warning cordons its node within ten seconds, drains it before its deadline and brings one replacement")
+        @Test(
+            "A spot warning cordons its node within ten seconds, drains it before its deadline and brings one replacement"
+        )
         func spotWarning() async throws {
             let fleet = try Fleet.current
             let world = try fleet.world
@@ -118,13 +120,15 @@ extension SystemTests {
             // And what the ledger says: every job of it is done, every effect has an answer, none is in doubt.
             try await eventually("its jobs are done") {
                 try await fleet.number(
-                    "SELECT count(*) FROM job_status WHERE kind IN ('drain-node', 'replace-node') AND state <> 'done'") == 0
+                    "SELECT count(*) FROM job_status WHERE kind IN ('drain-node', 'replace-node') AND state <> 'done'")
+                    == 0
             }
             #expect(try await fleet.number("SELECT count(*) FROM job_dead") == 0)
             #expect(try await fleet.number("SELECT count(*) FROM effect_log WHERE state = 'intended'") == 0)
             #expect(try await fleet.number("SELECT count(*) FROM effect_log WHERE key LIKE 'cordon/%'") == 1)
             #expect(
-                try await fleet.text("SELECT replacement FROM interruption WHERE instance_id = $1", [.text(warned.instanceID)])
+                try await fleet.text(
+                    "SELECT replacement FROM interruption WHERE instance_id = $1", [.text(warned.instanceID)])
                     == joined.instanceID)
         }
 

@@ -175,7 +175,13 @@ extension PostgresConfiguration {
     }
 
     private func sessionOptions() -> String {
-        var settings = [("TimeZone", "UTC"), ("DateStyle", "ISO"), ("bytea_output", "hex")]
+        var settings = [
+            ("TimeZone", "UTC"), ("DateStyle", "ISO"), ("bytea_output", "hex"),
+            // Compiling a plan takes up to a second, and no statement of ours runs that long.
+            ("jit", "off"),
+            // A process that is stopped inside a transaction must not hold its rows: the reaper skips locked ones.
+            ("idle_in_transaction_session_timeout", "15000"),
+        ]
         if let statementTimeout { settings.append(("statement_timeout", String(statementTimeout.wholeMilliseconds))) }
         if let schema { settings.append(("search_path", "\"" + schema.replacing("\"", with: "\"\"") + "\"")) }
         return settings.map { name, value in

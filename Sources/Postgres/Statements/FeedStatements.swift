@@ -8,10 +8,15 @@ enum FeedStatements {
     /// A loose index scan: one probe of `job_due` per tenant, then at most `$6` rows of it. `state = 0` is literal: a
     /// parameter would miss the partial index. What cannot run now is skipped, but counts as looked at, so a full key
     /// at the head of the line blocks nobody behind it for longer than one look.
+    ///
+    /// The row comparison with `$3` is a condition of the index in every plan; `tenant > $3 OR $4` is a filter in a
+    /// generic plan, which reads the backlog of all tenants before.
     static let ready = """
         WITH RECURSIVE tenants AS (
             (SELECT tenant, 1 AS n FROM job
-              WHERE state = 0 AND queue = $1 AND lane = $2::smallint AND (tenant > $3 OR $4) ORDER BY tenant LIMIT 1)
+              WHERE state = 0 AND queue = $1 AND lane = $2::smallint
+                AND (tenant, run_at) > ($3, CASE WHEN $4 THEN timestamptz '-infinity' ELSE timestamptz 'infinity' END)
+              ORDER BY tenant LIMIT 1)
             UNION ALL
             SELECT (SELECT j.tenant FROM job j
                      WHERE j.state = 0 AND j.queue = $1 AND j.lane = $2::smallint AND j.tenant > t.tenant
@@ -68,30 +73,31 @@ enum FeedStatements {
         if atMost <= 0 { return Feed(ids: [], cursor: cursor) }
         let fromStart = cursor.tenant.isEmpty
         let rowsPerTenant = max(64, atMost)
+        let tenantsWanted = min(tenantsMax, max(1, atMost))
         let positions = cursor.positions.sorted { $0.key < $1.key }
         let rows = try connection.query(
             ready,
             [
                 .text(list.queue), .int(Int64(list.lane.rawValue)), .text(cursor.tenant), .bool(fromStart),
-                .int(Int64(min(tenantsMax, max(1, atMost)))), .int(Int64(rowsPerTenant)), .textArray(positions.map(\.key)),
+                .int(Int64(tenantsWanted)), .int(Int64(rowsPerTenant)), .textArray(positions.map(\.key)),
                 .intArray(positions.map(\.value.runAt)), .uuidArray(positions.map(\.value.id)),
             ])
         var ids: [JobID] = []
         var next = cursor
         var lastTenant = ""
-        var seen: [String: Int] = [:]
         for row in rows {
             let tenant = try row.string(0)
             if lastTenant.utf8.lexicographicallyPrecedes(tenant.utf8) { lastTenant = tenant }
             guard ids.count < atMost else { continue }
             let id = try row.uuid(1)
-            seen[tenant, default: 0] += 1
             next.positions[tenant] = FeedCursor.Position(runAt: try row.int(2), id: id)
             if try row.bool(3) { ids.append(id) }
         }
-        let tenants = Set(try rows.map { try $0.string(0) })
-        next.tenant = tenants.count >= min(tenantsMax, max(1, atMost)) ? lastTenant : ""
-        return Feed(ids: ids, cursor: next)
+        let counts = Dictionary(grouping: try rows.map { try $0.string(0) }, by: { $0 }).mapValues(\.count)
+        let sawEveryTenant = counts.count < tenantsWanted
+        next.tenant = sawEveryTenant ? "" : lastTenant
+        let isAtEnd = sawEveryTenant && ids.count < atMost && counts.values.allSatisfy { $0 < rowsPerTenant }
+        return Feed(ids: ids, cursor: next, isAtEnd: isAtEnd)
     }
 
     static func readyLists(on connection: isolated PostgresConnection) throws -> [ReadyList] {

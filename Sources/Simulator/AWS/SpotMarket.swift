@@ -43,7 +43,7 @@ struct SpotMarket: Sendable {
             if filter["Name"] == "availability-zone" { zones += filter.list("Value") }
             if filter["Name"] == "instance-type" { types += filter.list("Value") }
         }
-        if types.isEmpty { types = InstanceCatalogue.all.map(\.name) }
+        if types.isEmpty { types = InstanceCatalogue.common.map(\.name) }
         if zones.isEmpty { zones = ["a", "b", "c"].map { call.region + $0 } }
         let end = min(now, parameters["EndTime"].flatMap(Timestamp.parse) ?? now)
         let earliest = now.addingTimeInterval(-90 * 86400)

@@ -29,7 +29,10 @@ struct InstanceType: Sendable {
 
 /// Instance types with their real sizes and prices (kubernetes-sigs/karpenter-provider-aws tables, 2026, Apache-2.0).
 enum InstanceCatalogue {
-    static let all: [InstanceType] = table.split(separator: "\n").compactMap { line in
+    static let all: [InstanceType] = common + families
+
+    /// The types that a market lists when it is asked for none in particular.
+    static let common: [InstanceType] = table.split(separator: "\n").compactMap { line in
         let fields = line.split(separator: " ").map(String.init)
         guard fields.count == 6, let vcpus = Int(fields[1]), let memory = Int(fields[2]), let pods = Int(fields[4]),
             let price = Double(fields[5])
@@ -37,6 +40,19 @@ enum InstanceCatalogue {
         return InstanceType(
             name: fields[0], vcpus: vcpus, memoryMiB: memory, architecture: fields[3], podsMax: pods,
             onDemandPrice: price)
+    }
+
+    /// Whatever a client may ask to launch: a node of another size than the real one would mislead it.
+    private static let families: [InstanceType] = instanceFamiliesText.split(separator: "\n").flatMap { line in
+        let words = line.split(separator: " ")
+        return words.dropFirst(2).compactMap { entry -> InstanceType? in
+            let fields = entry.split(separator: ":")
+            let numbers = fields.dropFirst().compactMap { Int($0) }
+            guard fields.count == 5, numbers.count == 4 else { return nil }
+            return InstanceType(
+                name: "\(words[0]).\(fields[0])", vcpus: numbers[0], memoryMiB: numbers[1],
+                architecture: String(words[1]), podsMax: numbers[2], onDemandPrice: Double(numbers[3]) / 1_000_000)
+        }
     }
 
     static let byName: [String: InstanceType] = Dictionary(uniqueKeysWithValues: all.map { ($0.name, $0) })

@@ -17,7 +17,7 @@ struct LineLogHandler: LogHandler {
         var all = metadata
         if let own = event.metadata { all.merge(own) { $1 } }
         let pairs = all.sorted { $0.key < $1.key }.map { "\($0.key)=\(Self.value($0.value))" }
-        let time = Date().formatted(.iso8601.time(includingFractionalSeconds: true))
+        let time = Date().formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
         let line = ([time, event.level.rawValue, "\(event.message)"] + pairs).joined(separator: " ")
         FileHandle.standardError.write(Data((line + "\n").utf8))
     }

@@ -63,7 +63,9 @@ final class Fleet: Sendable {
         let directory = FileManager.default.temporaryDirectory.appendingPathComponent("co-\(name)").path
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
         var environment = ProcessInfo.processInfo.environment.filter { key, _ in
-            !["AWS_", "DB_", "REDIS_", "DATABASE_", "TEST_", "WORKER_", "SCHEDULER_", "SQS_"].contains { key.hasPrefix($0) }
+            !["AWS_", "DB_", "REDIS_", "DATABASE_", "TEST_", "WORKER_", "SCHEDULER_", "SQS_"].contains {
+                key.hasPrefix($0)
+            }
         }
         let own = [
             "DATABASE_URL": try variable("TEST_DATABASE_URL"), "DB_SCHEMA": name.replacing("-", with: "_"),
@@ -229,7 +231,8 @@ final class Fleet: Sendable {
     /// Waits until the index says which instance is which node.
     func awaitIndex(_ short: String, nodes: Int) async throws {
         try await eventually("every node of \(short) is in the index") {
-            try await number("SELECT count(*) FROM instance_index WHERE cluster_id = $1", [.text(cluster(short))]) >= nodes
+            try await number("SELECT count(*) FROM instance_index WHERE cluster_id = $1", [.text(cluster(short))])
+                >= nodes
         }
     }
 }

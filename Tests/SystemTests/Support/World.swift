@@ -184,7 +184,8 @@ struct World: Sendable {
 /// Events as AWS writes them.
 enum Event {
     static func spotWarning(
-        _ instance: String, account: String = "123456789012", region: String = "us-east-1", id: String = UUID().uuidString,
+        _ instance: String, account: String = "123456789012", region: String = "us-east-1",
+        id: String = UUID().uuidString,
         at: Date = Date(), padding: Int = 0
     ) -> String {
         """
