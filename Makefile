@@ -86,13 +86,24 @@ chaos: ## Attacks the queue with real processes on real servers, then checks its
 	@tools/install
 	swift build --product Chaos
 	trap 'tools/services stop .run/chaos/servers' EXIT
-	.build/debug/Chaos run
+	rm -f .run/chaos/report.json
+	status=0
+	.build/debug/Chaos run || status=$$?
+	if [[ -s .run/chaos/report.json ]]; then
+		jq --argjson status "$$status" '{ verdict: (if $$status == 0 then "pass" else "fail" end) } + .' .run/chaos/report.json >.run/chaos/report.new
+		mv .run/chaos/report.new .run/chaos/report.json
+	fi
+	exit "$$status"
 
 chaos-mutants: ## The same with one guard removed at a time: each must be noticed. SEED=n, MUTANTS=a,b
 	@tools/install
 	swift build --product Chaos
 	trap 'tools/services stop .run/chaos/servers' EXIT
-	.build/debug/Chaos mutants
+	mkdir -p .run/chaos-mutants
+	status=0
+	.build/debug/Chaos mutants | tee .run/chaos-mutants/results.log || status=$$?
+	jq -R -s --argjson status "$$status" '{ verdict: (if $$status == 0 then "pass" else "fail" end), results: split("\n") | map(select(. != "")) }' .run/chaos-mutants/results.log >.run/chaos-mutants/report.json
+	exit "$$status"
 
 image: ## Builds the container image cloudoptim:latest (docker/)
 	docker build -f docker/Dockerfile -t cloudoptim:latest .

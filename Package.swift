@@ -25,7 +25,8 @@ func library(_ name: String, _ dependencies: [Target.Dependency], resources: [Re
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
-    .testTarget(name: name, dependencies: dependencies, path: "Tests/\(name)", resources: resources, swiftSettings: strict)
+    .testTarget(
+        name: name, dependencies: dependencies, path: "Tests/\(name)", resources: resources, swiftSettings: strict)
 }
 
 var targets: [Target] = [
@@ -50,13 +51,16 @@ var targets: [Target] = [
         [
             "Infrastructure", "HTTPClient", hummingbird, hummingbirdTLS, log,
             .product(name: "HummingbirdCore", package: "hummingbird"), .product(name: "NIOCore", package: "swift-nio"),
-            .product(name: "NIOSSL", package: "swift-nio-ssl"), .product(name: "HTTPTypes", package: "swift-http-types"),
+            .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            .product(name: "HTTPTypes", package: "swift-http-types"),
         ]),
     .executableTarget(
         name: "cloudoptim",
         dependencies: [
-            "JobQueue", "Scheduler", "Worker", "Postgres", "Redis", "Infrastructure", "Optimizer", "Jobs", "Stores", "AWS",
-            "Kubernetes", "Simulator", "HTTPClient", "Sealing", arguments, hummingbird, log, metrics, coreMetrics, lifecycle,
+            "JobQueue", "Scheduler", "Worker", "Postgres", "Redis", "Infrastructure", "Optimizer", "Jobs", "Stores",
+            "AWS",
+            "Kubernetes", "Simulator", "HTTPClient", "Sealing", arguments, hummingbird, log, metrics, coreMetrics,
+            lifecycle,
             signals,
         ],
         swiftSettings: strict),
@@ -69,7 +73,9 @@ var targets: [Target] = [
         name: "Demo", dependencies: ["JobQueue", "Postgres", "Redis", "HTTPClient", log], swiftSettings: strict),
     .executableTarget(
         name: "Chaos",
-        dependencies: ["JobQueue", "Scheduler", "Worker", "Postgres", "Redis", "HTTPClient", "Threads", log, lifecycle],
+        dependencies: [
+            "JobQueue", "Scheduler", "Worker", "Postgres", "Redis", "HTTPClient", "Threads", log, lifecycle,
+        ],
         swiftSettings: strict),
 
     // Small tools that both storeys stand on.

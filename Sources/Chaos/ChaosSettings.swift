@@ -49,6 +49,8 @@ struct ChaosSettings: Sendable {
     /// Whether the far side misbehaves.
     var farFaults = true
     var isQuiet = false
+    /// Whether the round begins with deaths while nothing else is broken.
+    var hasPrelude = false
 
     init(seed: UInt64, seconds: Int, faults: [Fault]) {
         self.seed = seed
@@ -60,7 +62,9 @@ struct ChaosSettings: Sendable {
     /// - Throws: `QueueError` code `invalid`, naming the variable, what was found and what is wanted.
     init(environment: [String: String]) throws {
         let seed = try environment["SEED"].map { text in
-            guard let seed = UInt64(text) else { throw QueueError(.invalid, "SEED: found '\(text)', wanted a whole number") }
+            guard let seed = UInt64(text) else {
+                throw QueueError(.invalid, "SEED: found '\(text)', wanted a whole number")
+            }
             return seed
         }
         let text = environment["DURATION"] ?? "120"
@@ -69,15 +73,19 @@ struct ChaosSettings: Sendable {
         }
         var faults = Fault.allCases
         if let names = environment["FAULTS"], !names.isEmpty, names != "all" {
-            faults = try names == "none" ? [] : names.split(separator: ",").map { name in
-                guard let fault = Fault(rawValue: String(name)) else {
-                    let known = Fault.allCases.map(\.rawValue).joined(separator: ",")
-                    throw QueueError(.invalid, "FAULTS: found '\(name)', wanted none, all, or some of \(known)")
+            faults =
+                try names == "none"
+                ? []
+                : names.split(separator: ",").map { name in
+                    guard let fault = Fault(rawValue: String(name)) else {
+                        let known = Fault.allCases.map(\.rawValue).joined(separator: ",")
+                        throw QueueError(.invalid, "FAULTS: found '\(name)', wanted none, all, or some of \(known)")
+                    }
+                    return fault
                 }
-                return fault
-            }
         }
         self.init(seed: seed ?? UInt64.random(in: 1..<1_000_000), seconds: seconds, faults: faults)
+        hasPrelude = seconds >= 100
         if let text = environment["LOAD"] {
             guard let load = Double(text), load > 0, load <= 100 else {
                 throw QueueError(.invalid, "LOAD: found '\(text)', wanted a factor above 0 and up to 100")

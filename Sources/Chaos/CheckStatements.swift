@@ -51,7 +51,8 @@ enum CheckStatements {
                || ' run_at ' || (run_at - now())::text FROM job
         """
 
-    static let innocents = "SELECT id::text, kind || ': ' || reason FROM job_dead WHERE reason LIKE 'poison%' AND kind <> 'poison'"
+    static let innocents =
+        "SELECT id::text, kind || ': ' || reason FROM job_dead WHERE reason LIKE 'poison%' AND kind <> 'poison'"
 
     static let poisonAtLarge = """
         SELECT a.id::text, 'not quarantined' FROM unnest($1::uuid[]) AS a(id)
@@ -100,7 +101,8 @@ enum CheckStatements {
 
     static let parkedFound = "SELECT count(*) FROM job_dead WHERE kind = 'plain' AND reason = 'outcome unknown'"
     static let parkedExpected = "SELECT count(*) FROM effect WHERE class = 'C' AND state = 0"
-    static let done = "SELECT kind, (args ->> 'n')::bigint FROM job_history WHERE outcome = 'done' AND kind IN ('keyed', 'plain', 'steps')"
+    static let done =
+        "SELECT kind, (args ->> 'n')::bigint FROM job_history WHERE outcome = 'done' AND kind IN ('keyed', 'plain', 'steps')"
     static let slots = "SELECT key FROM chaos_slot WHERE key LIKE 's:tick:%' ORDER BY key"
     static let ratedClaims = """
         SELECT rate_key, extract(epoch FROM at)::float8 FROM chaos_move WHERE to_state = 1 AND rate_key IS NOT NULL ORDER BY 1, 2

@@ -80,14 +80,16 @@ struct Checker: Sendable {
         }
         for row in try await connection.query(CheckStatements.done) {
             let (kind, number) = (try row.string(0), try row.int(1))
-            let keys = kind == "steps" ? (0..<LoadKinds.stepsMax).map { "steps/\(number)/\($0)" } : ["\(kind)/\(number)"]
+            let keys =
+                kind == "steps" ? (0..<LoadKinds.stepsMax).map { "steps/\(number)/\($0)" } : ["\(kind)/\(number)"]
             for key in keys where executed[key] == nil {
                 report.effectsMissing += 1
                 example("effects_missing", key, "never executed", &report, report.effectsMissing)
             }
         }
         report.effectsParked = Report.Parked(
-            found: try await number(CheckStatements.parkedFound), expected: try await number(CheckStatements.parkedExpected))
+            found: try await number(CheckStatements.parkedFound),
+            expected: try await number(CheckStatements.parkedExpected))
     }
 
     // MARK: Schedule and rates
@@ -97,8 +99,8 @@ struct Checker: Sendable {
         var slots: [Double] = []
         for row in try await connection.query(CheckStatements.slots) {
             let text = try row.string(0).dropFirst("s:tick:".count)
-            guard let slot = Self.slot(String(text)) else { throw QueueError(.invalid, "slot '\(text)' is no time") }
-            slots.append(slot)
+            let style = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
+            slots.append(try style.parse(String(text)).timeIntervalSince1970)
         }
         for (slot, following) in zip(slots.sorted(), slots.sorted().dropFirst()) {
             if following - slot < 0.0005 {
@@ -109,11 +111,6 @@ struct Checker: Sendable {
                 example("schedule_slots_missed", "tick", "\(slot) to \(following)", &report, 1)
             }
         }
-    }
-
-    private static func slot(_ text: String) -> Double? {
-        let style = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
-        return (try? style.parse(text))?.timeIntervalSince1970
     }
 
     /// In no stretch of time more than the bucket holds at once and what it gains meanwhile; two over are the clocks'.
@@ -145,12 +142,15 @@ struct Checker: Sendable {
         var any: [Double] = []
         var suspects: [Double] = []
         for event in events {
-            guard let host = event.host, event.fault == .killWorker || event.fault == .killLeaderAndWorker else { continue }
+            guard let host = event.host, event.fault == .killWorker || event.fault == .killLeaderAndWorker else {
+                continue
+            }
             let rows = try await connection.query(CheckStatements.recovery, [.text(host), .date(event.at)])
             any += try rows.map { try $0.double(0) }
             suspects += try rows.filter { try $0.bool(1) }.map { try $0.double(0) }
             let samples = try rows.filter { try !$0.bool(1) }.map { try $0.double(0) }
-            let window = event.at.addingTimeInterval(-15)...event.at.addingTimeInterval(30)
+            let window =
+                event.at.addingTimeInterval(-2)...event.at.addingTimeInterval(Nemesis.recoveryWindowSeconds - 1)
             let others = events.filter { other in
                 other.at != event.at && other.until >= window.lowerBound && other.at <= window.upperBound
                     && Self.delaysRecovery.contains(other.fault)
@@ -166,7 +166,8 @@ struct Checker: Sendable {
 
     /// Faults under which a recovery is not that of a worker's death alone.
     private static let delaysRecovery: Set<Fault> = [
-        .killScheduler, .stopScheduler, .killLeaderAndWorker, .restartPostgres, .killBackends, .cutPostgres, .delayPostgres,
+        .killScheduler, .stopScheduler, .killLeaderAndWorker, .restartPostgres, .killBackends, .cutPostgres,
+        .delayPostgres,
         .dropPostgresReplies, .exhaustConnections, .roll,
     ]
 

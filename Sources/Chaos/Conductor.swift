@@ -41,7 +41,8 @@ struct Conductor: Sendable {
         try FileManager.default.createDirectory(atPath: "\(directory)/logs", withIntermediateDirectories: true)
         let schema = "chaos_" + name.replacing("-", with: "_")
         let checker = try await PostgresConnection.connect(
-            try RoleProcess.database(url: servers.databaseURL, schema: schema, application: "checker"), timeout: .seconds(60))
+            try RoleProcess.database(url: servers.databaseURL, schema: schema, application: "checker"),
+            timeout: .seconds(60))
         try await checker.script("DROP SCHEMA IF EXISTS \(schema) CASCADE", timeout: .seconds(60))
         _ = try await Migrator(Migration.queue).run(on: checker, schema: schema)
         try await checker.script(Audit.schema)
@@ -62,7 +63,8 @@ struct Conductor: Sendable {
             respawns: false)
         try await fleet.start(
             "proxy-postgres", ["proxy", "\(database)", "\(Servers.port(of: servers.databaseURL))"], respawns: false)
-        try await fleet.start("proxy-redis", ["proxy", "\(redis)", "\(Servers.port(of: servers.redisURL))"], respawns: false)
+        try await fleet.start(
+            "proxy-redis", ["proxy", "\(redis)", "\(Servers.port(of: servers.redisURL))"], respawns: false)
         for port in [far, database, redis] { try await Self.awaitListener(port) }
 
         do {
@@ -125,7 +127,8 @@ struct Conductor: Sendable {
             let limit = quietSince + .seconds(settings.convergeSeconds)
             while ContinuousClock.now < limit, !hasConverged {
                 try await Task.sleep(for: .milliseconds(200))
-                hasConverged = try await retrying { try await checker.query("SELECT count(*) FROM job").first?.int(0) } == 0
+                hasConverged =
+                    try await retrying { try await checker.query("SELECT count(*) FROM job").first?.int(0) } == 0
             }
             converged = ContinuousClock.now - quietSince
         }

@@ -111,7 +111,9 @@ final class FarSide: Sendable {
     }
 
     private func answer(_ status: Int, _ body: String) -> [UInt8] {
-        Array("HTTP/1.1 \(status) -\r\nContent-Type: application/json\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)".utf8)
+        Array(
+            "HTTP/1.1 \(status) -\r\nContent-Type: application/json\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
+                .utf8)
     }
 }
 

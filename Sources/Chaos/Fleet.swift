@@ -38,6 +38,8 @@ actor Fleet {
         process.environment = environment.merging(["CHAOS_HOST": host]) { $1 }
         let input = Pipe()
         process.standardInput = input
+        // Only this process may hold it: its end is what tells the members that nobody conducts any more.
+        _ = fcntl(input.fileHandleForWriting.fileDescriptor, F_SETFD, FD_CLOEXEC)
         let path = "\(logs)/\(host).log"
         let output = try FileHandle(creating: path)
         process.standardOutput = output
@@ -50,7 +52,9 @@ actor Fleet {
     func tend() throws {
         for (name, member) in members where member.respawns && !member.process.isRunning {
             let process = member.process
-            let wasKilled = process.terminationReason == .uncaughtSignal && process.terminationStatus == SIGKILL
+            // SIGTERM ends a process that has not begun to work yet.
+            let wasKilled =
+                process.terminationReason == .uncaughtSignal && [SIGKILL, SIGTERM].contains(process.terminationStatus)
             if !wasKilled && process.terminationStatus != 0 {
                 crashes.append("\(member.host) ended by itself with \(process.terminationStatus)")
             }
@@ -70,7 +74,8 @@ actor Fleet {
 
     /// Those with this first letter that run and are not stopped, sorted.
     func awake(_ prefix: String) -> [String] {
-        members.filter { $0.key.hasPrefix(prefix) && !$0.value.isStopped && $0.value.process.isRunning }.map(\.key).sorted()
+        members.filter { $0.key.hasPrefix(prefix) && !$0.value.isStopped && $0.value.process.isRunning }.map(\.key)
+            .sorted()
     }
 
     /// The names whose host this is.

@@ -39,7 +39,8 @@ enum LoadKinds {
     static let tickSkip = spec("tick-skip", schedule: Schedule(.every(seconds: 1), missed: .latest, overlap: .skip))
 
     static let all = [
-        short, urgent, steps, keyed, plain, unique, limited, rated, prompt, parent, child, failing, poison, tick, tickSkip,
+        short, urgent, steps, keyed, plain, unique, limited, rated, prompt, parent, child, failing, poison, tick,
+        tickSkip,
     ]
 
     private static func spec(

@@ -46,7 +46,9 @@ enum Mutant: String, CaseIterable, Sendable {
         case .reaperWithoutStateCheck, .noEffectLedger, .lostAnswerRepeated, .crashAccuses: [.killWorker]
         case .orphanNeverHandedBack: [.dropPostgresReplies]
         case .interruptBurnsAttempt: [.roll]
-        case .keyReleasedEarly, .keyNeverReleased, .scanIgnoresLeases, .slotWithoutRun, .fireWithoutCompare, .claimKeepsFence: []
+        case .keyReleasedEarly, .keyNeverReleased, .scanIgnoresLeases, .slotWithoutRun, .fireWithoutCompare,
+            .claimKeepsFence:
+            []
         }
     }
 

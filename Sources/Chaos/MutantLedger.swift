@@ -100,7 +100,8 @@ final class MutantLedger: Ledger {
     private func settleWithoutFence(_ settlements: [Settlement]) async throws -> [Bool] {
         var answers: [Bool] = []
         for settlement in settlements {
-            guard case .done(let result, let records, let followUps, _) = settlement.verdict, records.isEmpty, followUps.isEmpty
+            guard case .done(let result, let records, let followUps, _) = settlement.verdict, records.isEmpty,
+                followUps.isEmpty
             else {
                 answers += try await inner.settle([settlement])
                 continue
@@ -125,7 +126,8 @@ final class MutantLedger: Ledger {
             try await connection.execute(
                 MutantStatements.intent,
                 [
-                    .text(intent.key), .uuid(run.job), .int(run.fence), .text(intent.step), .text(intent.effectClass.rawValue),
+                    .text(intent.key), .uuid(run.job), .int(run.fence), .text(intent.step),
+                    .text(intent.effectClass.rawValue),
                     .json(intent.request),
                 ])
             return try await inner.intend(intent, of: run)
@@ -183,7 +185,9 @@ final class MutantLedger: Ledger {
                 MutantStatements.forgetSlots,
                 [.text(tick.row.id), .date(tick.slots.last ?? tick.row.lastSlot), .date(tick.next)])
             let stored = try await inner.enqueue(tick.jobs)
-            results.append(TickResult(isWon: true, enqueued: zip(tick.jobs, stored).compactMap { $1 == .enqueued($0.id) ? $0.id : nil }))
+            results.append(
+                TickResult(
+                    isWon: true, enqueued: zip(tick.jobs, stored).compactMap { $1 == .enqueued($0.id) ? $0.id : nil }))
         }
         return results
     }
@@ -193,8 +197,12 @@ final class MutantLedger: Ledger {
     func enqueue(_ jobs: [NewJob]) async throws -> [EnqueueResult] { try await inner.enqueue(jobs) }
     func cancel(_ id: JobID, by who: String) async throws -> CancelResult { try await inner.cancel(id, by: who) }
     func worldTime() async throws -> Date { try await inner.worldTime() }
-    func register(_ worker: WorkerRegistration, lease: Duration) async throws { try await inner.register(worker, lease: lease) }
-    func setState(_ state: WorkerState, of worker: WorkerID) async throws { try await inner.setState(state, of: worker) }
+    func register(_ worker: WorkerRegistration, lease: Duration) async throws {
+        try await inner.register(worker, lease: lease)
+    }
+    func setState(_ state: WorkerState, of worker: WorkerID) async throws {
+        try await inner.setState(state, of: worker)
+    }
     func append(log lines: [String], to run: RunID) async throws { try await inner.append(log: lines, to: run) }
     func resign(_ name: String, holder: WorkerID, term: Int64) async throws {
         try await inner.resign(name, holder: holder, term: term)

@@ -40,11 +40,14 @@ actor Nemesis {
 
     func run(until end: ContinuousClock.Instant) async throws {
         if settings.faults.isEmpty { return }
+        try await prelude()
         try await withThrowingTaskGroup(of: Void.self) { tails in
             while true {
                 let pause = Double.random(in: settings.pause, using: &generator)
                 try await Task.sleep(for: .seconds(pause))
-                guard ContinuousClock.now < end, let fault = settings.faults.randomElement(using: &generator) else { break }
+                guard ContinuousClock.now < end, let fault = settings.faults.randomElement(using: &generator) else {
+                    break
+                }
                 let length = Double.random(in: 0..<1, using: &generator)
                 let choice = UInt64.random(in: 0..<UInt64.max, using: &generator)
                 if let tail = try await commit(fault, length, choice) {
@@ -54,6 +57,23 @@ actor Nemesis {
             try await tails.waitForAll()
         }
     }
+
+    /// Deaths with nothing else broken, to measure recovery: two workers; then the leading scheduler and a worker.
+    private func prelude() async throws {
+        guard settings.hasPrelude else { return }
+        try await Task.sleep(for: .seconds(4))
+        if settings.faults.contains(.killWorker) {
+            for name in await fleet.awake("w").shuffled(using: &generator).prefix(2) { await kill(.killWorker, name) }
+            try await Task.sleep(for: .seconds(Self.recoveryWindowSeconds))
+        }
+        if settings.faults.contains(.killLeaderAndWorker) {
+            _ = try await commit(.killLeaderAndWorker, 0, UInt64.random(in: 0..<UInt64.max, using: &generator))
+            try await Task.sleep(for: .seconds(Self.recoveryWindowSeconds))
+        }
+    }
+
+    /// So long nothing else may break if a recovery is to count as that of the death alone.
+    static let recoveryWindowSeconds = 20.0
 
     private typealias Tail = @Sendable () async throws -> Void
 
@@ -174,7 +194,8 @@ actor Nemesis {
             var held: [PostgresConnection] = []
             do {
                 while held.count < 250 {
-                    held.append(try await PostgresConnection.connect(try PostgresConfiguration(url: url), name: "exhaust"))
+                    held.append(
+                        try await PostgresConnection.connect(try PostgresConfiguration(url: url), name: "exhaust"))
                 }
             } catch let error as QueueError where error.code == .unavailable {
                 // Full, or away: as wanted.

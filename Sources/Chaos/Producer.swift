@@ -29,7 +29,8 @@ actor Producer {
     /// Jobs per second by kind.
     private static let rates: [(JobSpec, Double)] = [
         (LoadKinds.short, 40), (LoadKinds.urgent, 3), (LoadKinds.steps, 2), (LoadKinds.keyed, 6), (LoadKinds.plain, 4),
-        (LoadKinds.unique, 5), (LoadKinds.limited, 4), (LoadKinds.rated, 6), (LoadKinds.prompt, 1), (LoadKinds.parent, 3),
+        (LoadKinds.unique, 5), (LoadKinds.limited, 4), (LoadKinds.rated, 6), (LoadKinds.prompt, 1),
+        (LoadKinds.parent, 3),
         (LoadKinds.failing, 2),
     ]
 
@@ -41,7 +42,9 @@ actor Producer {
             var jobs: [NewJob] = []
             for (spec, rate) in Self.rates {
                 let wanted = rate * load * interval
-                let count = Int(wanted) + (Double.random(in: 0..<1, using: &generator) < wanted.truncatingRemainder(dividingBy: 1) ? 1 : 0)
+                let count =
+                    Int(wanted)
+                    + (Double.random(in: 0..<1, using: &generator) < wanted.truncatingRemainder(dividingBy: 1) ? 1 : 0)
                 for _ in 0..<count { jobs.append(job(spec)) }
             }
             try await enqueue(jobs)
@@ -86,11 +89,12 @@ actor Producer {
             // Unknown, and nobody was told that it would run.
         }
         let safe = jobs.filter { $0.spec.key == nil }
+        let limit = ContinuousClock.now + .seconds(60)
         while true {
             do {
                 try note(safe, try await ledger.enqueue(safe))
                 break
-            } catch let error as QueueError where error.code == .unavailable {
+            } catch let error as QueueError where error.code == .unavailable && ContinuousClock.now < limit {
                 try await Task.sleep(for: .milliseconds(200))
             }
         }

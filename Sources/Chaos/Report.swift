@@ -112,7 +112,8 @@ struct Report: Codable, Sendable {
             ("poison_at_large", poisonAtLarge), ("schedule_slots_missed", scheduleSlotsMissed),
             ("schedule_slots_doubled", scheduleSlotsDoubled), ("attempts_burnt_by_deploy", attemptsBurntByDeploy),
             ("records_doubled", recordsDoubled), ("records_missing", recordsMissing),
-            ("follow_ups_missing", followUpsMissing), ("rate_exceeded", rateExceeded), ("processes_crashed", processesCrashed),
+            ("follow_ups_missing", followUpsMissing), ("rate_exceeded", rateExceeded),
+            ("processes_crashed", processesCrashed),
             ("recovery_ms", recoveryMilliseconds.p99 > Self.recoveryMax ? 1 : 0),
             ("recovery_with_leader_ms", recoveryWithLeaderMilliseconds.max > Self.recoveryWithLeaderMax ? 1 : 0),
         ].filter { $0.1 > 0 }
@@ -123,10 +124,14 @@ struct Report: Codable, Sendable {
             "  \(name.padding(toLength: 28, withPad: " ", startingAt: 0)) \(value)"
         }
         func line(_ name: String, _ recovery: Recovery) -> String {
-            line(name, "p50 \(Int(recovery.p50))  p99 \(Int(recovery.p99))  max \(Int(recovery.max))  (\(recovery.samples) jobs)")
+            line(
+                name,
+                "p50 \(Int(recovery.p50))  p99 \(Int(recovery.p99))  max \(Int(recovery.max))  (\(recovery.samples) jobs)"
+            )
         }
         let counts: [(String, Int)] = [
-            ("jobs", jobs), ("runs", runs), ("effects_executed", effectsExecuted), ("effects_repeated", effectsRepeated),
+            ("jobs", jobs), ("runs", runs), ("effects_executed", effectsExecuted),
+            ("effects_repeated", effectsRepeated),
             ("jobs_lost", jobsLost), ("jobs_stuck", jobsStuck), ("jobs_dead_wrongly", jobsDeadWrongly),
             ("effects_doubled", effectsDoubled), ("effects_missing", effectsMissing),
             ("fence_regressions", fenceRegressions), ("illegal_moves", illegalMoves), ("slots_leaked", slotsLeaked),
@@ -134,7 +139,8 @@ struct Report: Codable, Sendable {
             ("poison_at_large", poisonAtLarge), ("schedule_slots_missed", scheduleSlotsMissed),
             ("schedule_slots_doubled", scheduleSlotsDoubled), ("attempts_burnt_by_deploy", attemptsBurntByDeploy),
             ("records_doubled", recordsDoubled), ("records_missing", recordsMissing),
-            ("follow_ups_missing", followUpsMissing), ("rate_exceeded", rateExceeded), ("processes_crashed", processesCrashed),
+            ("follow_ups_missing", followUpsMissing), ("rate_exceeded", rateExceeded),
+            ("processes_crashed", processesCrashed),
         ]
         var lines = counts.map { line($0.0, String($0.1)) }
         lines.append(line("effects_parked", "\(effectsParked.found) (to be expected \(effectsParked.expected))"))
@@ -143,7 +149,8 @@ struct Report: Codable, Sendable {
         lines.append(line("recovery_suspects_ms", recoveryOfSuspectsMilliseconds))
         lines.append(line("recovery_any_ms", recoveryAnyMilliseconds))
         lines.append(line("converged_seconds", "\((convergedSeconds * 10).rounded() / 10)"))
-        lines.append(line("faults", faults.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")))
+        lines.append(
+            line("faults", faults.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")))
         lines += examples.map { "  ! \($0)" }
         return lines.joined(separator: "\n")
     }

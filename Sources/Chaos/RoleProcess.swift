@@ -50,10 +50,10 @@ struct RoleProcess: Sendable {
     static let writers = RecordWriters([
         // Counts: a record that is written twice shows.
         "count": """
-            INSERT INTO chaos_count (key, n) SELECT key, 1 FROM unnest($1::text[], $2::jsonb[]) AS t(key, value)
-             WHERE $3::text IS NOT NULL AND $4::uuid IS NOT NULL
-            ON CONFLICT (key) DO UPDATE SET n = chaos_count.n + 1
-            """
+        INSERT INTO chaos_count (key, n) SELECT key, 1 FROM unnest($1::text[], $2::jsonb[]) AS t(key, value)
+         WHERE $3::text IS NOT NULL AND $4::uuid IS NOT NULL
+        ON CONFLICT (key) DO UPDATE SET n = chaos_count.n + 1
+        """
     ])
 
     static func database(url: String, schema: String, application: String) throws -> PostgresConfiguration {

@@ -25,23 +25,33 @@ struct Servers: Sendable {
 
     /// As a power cut: no shutdown checkpoint, recovery at the next start.
     func restartPostgres() throws {
-        let home = try String(contentsOfFile: "\(directory)/postgres-home", encoding: .utf8).trimmingCharacters(in: .whitespacesAndNewlines)
+        let home = try String(contentsOfFile: "\(directory)/postgres-home", encoding: .utf8).trimmingCharacters(
+            in: .whitespacesAndNewlines)
         let control = try Shell.run(["bash", "-c", "ls /usr/lib/postgresql/*/bin/pg_ctl | sort -V | tail -n 1"])
-        var command = [control.trimmingCharacters(in: .whitespacesAndNewlines), "-D", "\(home)/data", "-m", "immediate", "stop"]
+        var command = [
+            control.trimmingCharacters(in: .whitespacesAndNewlines), "-D", "\(home)/data", "-m", "immediate", "stop",
+        ]
         if getuid() == 0 { command = ["runuser", "-u", "postgres", "--"] + command }
+        let pid = try processID("postgres")
         try Shell.run(command, in: "/")
+        while Shell.isAlive(pid) { usleep(20_000) }
         _ = try Servers.start(directory)
     }
 
     /// SIGKILL: it keeps nothing.
     func restartRedis() throws {
-        let text = try String(contentsOfFile: "\(directory)/pids/redis", encoding: .utf8)
-        guard let pid = text.split(separator: " ").first.flatMap({ pid_t($0) }) else {
-            throw QueueError(.invalid, "\(directory)/pids/redis holds no process id")
-        }
+        let pid = try processID("redis")
         kill(pid, SIGKILL)
-        while kill(pid, 0) == 0, FileManager.default.fileExists(atPath: "/proc/\(pid)/exe"), Shell.isAlive(pid) { usleep(20_000) }
+        while Shell.isAlive(pid) { usleep(20_000) }
         _ = try Servers.start(directory)
+    }
+
+    private func processID(_ name: String) throws -> pid_t {
+        let text = try String(contentsOfFile: "\(directory)/pids/\(name)", encoding: .utf8)
+        guard let pid = text.split(whereSeparator: \.isWhitespace).first.flatMap({ pid_t($0) }) else {
+            throw QueueError(.invalid, "\(directory)/pids/\(name) holds no process id")
+        }
+        return pid
     }
 
     /// The same URL through a proxy's port.
@@ -89,14 +99,16 @@ enum Shell {
         let text = try String(contentsOf: file, encoding: .utf8)
         try FileManager.default.removeItem(at: file)
         guard process.terminationStatus == 0 else {
-            throw QueueError(.transient, "'\(command.joined(separator: " "))' ended with \(process.terminationStatus): \(text)")
+            throw QueueError(
+                .transient, "'\(command.joined(separator: " "))' ended with \(process.terminationStatus): \(text)")
         }
         return text
     }
 
     /// Whether the process runs; a zombie does not.
     static func isAlive(_ pid: pid_t) -> Bool {
-        guard let stat = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8) else { return false }
+        guard let bytes = FileManager.default.contents(atPath: "/proc/\(pid)/stat") else { return false }
+        let stat = String(decoding: bytes, as: UTF8.self)
         return stat.split(separator: ")").last.map { !$0.hasPrefix(" Z") } ?? false
     }
 }

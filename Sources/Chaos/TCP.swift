@@ -108,5 +108,7 @@ enum TCP {
 
 /// Ends this process when its conductor is gone: the conductor holds the other end of standard input.
 func endWithConductor() {
-    Thread { while readLine() != nil { continue }; _exit(3) }.start()
+    Thread {
+        while readLine() != nil { continue }; _exit(3)
+    }.start()
 }

@@ -74,24 +74,31 @@ actor Children {
         children.removeAll { isMeant($0.name) }
     }
 
-    /// Ends what an earlier run left behind.
+    /// Ends what an earlier run left behind, the world last.
     /// - Returns: the names of the processes that were still running.
     func endLeftovers() async throws -> [String] {
-        var ended: [String] = []
+        var living: [(name: String, pid: pid_t, started: String)] = []
         for name in try FileManager.default.contentsOfDirectory(atPath: folder).sorted() {
-            let words = try String(contentsOfFile: "\(folder)/\(name)", encoding: .utf8).split(whereSeparator: \.isWhitespace)
-            if words.count == 2, let pid = pid_t(words[0]), isOurs(pid, started: String(words[1])) {
-                Spawn.send(SIGTERM, to: pid)
-                let limit = ContinuousClock.now + .seconds(Self.endSecondsMax)
-                while isOurs(pid, started: String(words[1])) {
-                    if ContinuousClock.now > limit { Spawn.send(SIGKILL, to: pid) }
+            let text = try String(contentsOfFile: "\(folder)/\(name)", encoding: .utf8)
+            let words = text.split(whereSeparator: \.isWhitespace).map(String.init)
+            if words.count == 2, let pid = pid_t(words[0]), isOurs(pid, started: words[1]) {
+                living.append((name, pid, words[1]))
+            } else {
+                forget(name)
+            }
+        }
+        for group in [living.filter { $0.name != "simulator" }, living.filter { $0.name == "simulator" }] {
+            for process in group { Spawn.send(SIGTERM, to: process.pid) }
+            let limit = ContinuousClock.now + .seconds(Self.endSecondsMax)
+            for process in group {
+                while isOurs(process.pid, started: process.started) {
+                    if ContinuousClock.now > limit { Spawn.send(SIGKILL, to: process.pid) }
                     await pause()
                 }
-                ended.append(name)
+                forget(process.name)
             }
-            forget(name)
         }
-        return ended
+        return living.map(\.name)
     }
 
     /// A number may have been given to another process since: it is ours if it began at the same moment and is still

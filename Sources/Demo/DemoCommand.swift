@@ -35,10 +35,16 @@ struct DemoCommand {
             print("usage: Demo [stop]; KEEP=1 leaves everything running, SEED=<n> makes another world")
             return 64
         }
-        let own = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+        // As it was typed, where that says where it is: `.build/debug/Demo` rather than what the link leads to.
+        let typed = CommandLine.arguments[0]
+        let folder = FileManager.default.currentDirectoryPath
+        let own =
+            typed.contains("/")
+            ? URL(fileURLWithPath: typed, relativeTo: URL(fileURLWithPath: folder + "/")).standardizedFileURL.path
+            : try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
         let settings = try DemoSettings(
             environment: ProcessInfo.processInfo.environment, ownPath: own,
-            workingDirectory: FileManager.default.currentDirectoryPath, isTerminal: isatty(STDOUT_FILENO) == 1)
+            workingDirectory: folder, isTerminal: isatty(STDOUT_FILENO) == 1)
         guard FileManager.default.changeCurrentDirectoryPath(settings.root) else {
             throw DemoError("cannot enter \(settings.root)")
         }

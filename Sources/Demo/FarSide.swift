@@ -40,13 +40,15 @@ struct FarSide: Sendable {
         try await json("GET", address.awsURL + "/_control/log?after=\(sequence)&limit=10000")
     }
 
-    /// Sends a spot warning; two minutes later the instance ends.
-    /// - Parameter copies: how often the same message is sent.
-    func warn(node: String, copies: Int) async throws -> SentNotice {
-        let body = "{\"cluster\":\"\(DemoSettings.cluster)\",\"node\":\"\(node)\",\"duplicate\":\(copies - 1)}"
+    /// Sends spot warnings for nodes that were not warned yet; two minutes later their instances end.
+    /// - Parameter copies: how often each message is sent.
+    func warn(nodes: Int, copies: Int) async throws -> [SentNotice] {
+        let body = "{\"cluster\":\"\(DemoSettings.cluster)\",\"count\":\(nodes),\"duplicate\":\(copies - 1)}"
         let answer: SentNotice.Answer = try await json("POST", address.awsURL + "/_control/interrupt", body)
-        guard let notice = answer.interrupted.first else { throw DemoError("the simulator warned nobody of \(node)") }
-        return notice
+        guard answer.interrupted.count == nodes else {
+            throw DemoError("the simulator warned \(answer.interrupted.count) nodes, wanted \(nodes)")
+        }
+        return answer.interrupted
     }
 
     /// From now on no pool of this type has spot capacity.
@@ -162,7 +164,8 @@ struct FarSide: Sendable {
     private func aws(_ base: String, _ service: String, target: String, _ body: [UInt8]) async throws -> [UInt8] {
         try await send(
             "POST", base + "/",
-            headers: [("X-Amz-Target", target), ("Content-Type", "application/x-amz-json-1.0"), scope(service)], body: body)
+            headers: [("X-Amz-Target", target), ("Content-Type", "application/x-amz-json-1.0"), scope(service)],
+            body: body)
     }
 
     /// moto reads service and region out of it and checks no signature.

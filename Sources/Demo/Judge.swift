@@ -98,7 +98,8 @@ struct Judge {
             ? "\(Narrator.count(times.count, "node")), warning to cordon: \(times.joined(separator: ", "))"
             : "too late or never: \(Narrator.list(late.map { Watcher.short($0.node) }))"
         return Check(
-            name: "every warned node cordoned within 10 s", ok: late.isEmpty && !evidence.warned.isEmpty, detail: detail)
+            name: "every warned node cordoned within 10 s", ok: late.isEmpty && !evidence.warned.isEmpty, detail: detail
+        )
     }
 
     private var drains: Check {
@@ -232,7 +233,9 @@ struct Judge {
     private var flush: Check {
         Check(
             name: "Redis flushed while warnings were on their way", ok: evidence.idsFlushed != nil,
-            detail: evidence.idsFlushed.map { "the ids of \(Narrator.count($0, "waiting job")) forgotten, the jobs not" }
+            detail: evidence.idsFlushed.map {
+                "the ids of \(Narrator.count($0, "waiting job")) forgotten, the jobs not"
+            }
                 ?? "it was not flushed")
     }
 

@@ -4,7 +4,8 @@ import Foundation
 struct Narrator: Sendable {
     /// What a line is about; the second column, and its colour.
     enum Topic: String, Sendable {
-        case stage, warning, cordon, drain, budget, moved, launch, saved, crash = "!!", queue, clock, ended, ignored
+        case stage, warning, cordon, drain, budget, moved, launch, market, saved, crash = "!!", queue, clock, ended,
+            ignored
 
         var colour: String {
             switch self {
@@ -14,7 +15,7 @@ struct Narrator: Sendable {
             case .drain, .moved, .ended: "32"
             case .launch: "34"
             case .saved: "1;32"
-            case .queue, .clock: "35"
+            case .queue, .clock, .market: "35"
             case .stage: "2"
             }
         }

@@ -21,6 +21,8 @@ actor Screenplay {
     private var idsFlushed: Int?
     private var load = LedgerWindow.Load(ended: 0, other: 0)
 
+    private var lookedAt = ContinuousClock.now
+
     /// How often the world is looked at.
     private static let lookEvery = Duration.milliseconds(150)
 
@@ -59,13 +61,10 @@ actor Screenplay {
                 + "politely, and a replacement must be there.")
     }
 
-    /// Two nodes, one of them warned twice by the same message, and two events that are none of our business.
+    /// Two nodes, whose messages come twice as SQS may deliver them, and two events that are none of our business.
     private func firstWarnings() async throws {
         narrator.heading("Act 1. Two warnings, and some noise")
-        let targets = spotNodes()
-        guard targets.count >= 4 else { throw DemoError("the world has \(targets.count) spot nodes, wanted 4 or more") }
-        try await warn(targets[0], copies: 2)
-        try await warn(targets[1], copies: 1)
+        try await warn(nodes: 2, copies: 2)
         try await noise()
         _ = try await until(seconds: 25) { scene in scene.warned.allSatisfy { scene.node($0)?.cordonedAt != nil } }
     }
@@ -107,7 +106,7 @@ actor Screenplay {
         let type = state.nodes.first { $0.clientToken != nil }?.instanceType
         if let type {
             try await props.farSide.exhaustSpot(of: type)
-            narrator.say(.clock, "from now on EC2 has no spot capacity of \(type) left, in any zone")
+            narrator.say(.market, "from now on EC2 has no spot capacity of \(type) left, in any zone")
         }
         try await stage.cloudoptim(
             [
@@ -115,7 +114,7 @@ actor Screenplay {
                 "--parameters", "{\"wait_milliseconds\":2000}",
             ], props.environment)
         narrator.say(.queue, "\(DemoSettings.loadJobs) other jobs, of two seconds each, are put before the workers")
-        for node in spotNodes().prefix(2) { try await warn(node, copies: 1) }
+        try await warn(nodes: 2, copies: 1)
         try await flush()
     }
 
@@ -148,30 +147,25 @@ actor Screenplay {
 
     // MARK: Warnings
 
-    /// Spot nodes that nobody warned yet and that carry pods, the fullest first.
-    private func spotNodes() -> [WorldState.Node] {
-        state.nodes.filter {
-            $0.capacityType == "spot" && $0.interruptedAt == nil && $0.terminatedAt == nil && $0.clientToken == nil
+    private func warn(nodes: Int, copies: Int) async throws {
+        let notices = try await props.farSide.warn(nodes: nodes, copies: copies)
+        warned += notices
+        for notice in notices {
+            let gone = narrator.seconds + notice.deadline.timeIntervalSince(state.time) - sinceLook
+            let twice = copies > 1 ? "; its message comes twice" : ""
+            let what = node(notice).map { " (\($0.instanceType), \($0.zone))" } ?? ""
+            narrator.say(
+                .warning,
+                "spot warning for \(Watcher.short(notice.node))\(what): gone at +\(Int(gone.rounded())) s\(twice)")
         }
     }
 
-    private func warn(_ node: WorldState.Node, copies: Int) async throws {
-        let notice = try await props.farSide.warn(node: node.node, copies: copies)
-        warned.append(notice)
-        let gone = narrator.seconds + notice.deadline.timeIntervalSince(state.time) - sinceLook
-        let twice = copies > 1 ? " (the message comes twice)" : ""
-        narrator.say(
-            .warning,
-            "spot warning for \(Watcher.short(node.node)) (\(node.instanceType), \(node.zone)): gone at "
-                + "+\(Int(gone.rounded())) s\(twice)")
-    }
-
-    private var lookedAt = ContinuousClock.now
     private var sinceLook: Double { (ContinuousClock.now - lookedAt) / .seconds(1) }
 
     /// A forged warning from another account for one of our instances, and one for an instance nobody knows.
     private func noise() async throws {
-        guard let victim = spotNodes().last else { return }
+        guard let victim = state.nodes.last(where: { node in !warned.contains { $0.instanceID == node.instanceID } })
+        else { throw DemoError("the world has no node that was not warned") }
         let cluster = props.farSide.cluster
         let unknown = "i-0badcafe000000001"
         for (account, instance) in [("999999999999", victim.instanceID), (cluster.account, unknown)] {
@@ -253,19 +247,22 @@ actor Screenplay {
     /// The instances are gone, and the jobs of the interruptions have ended.
     private var isOver: Bool {
         warned.allSatisfy { node($0)?.terminatedAt != nil && node($0)?.removedAt != nil }
-            && load.other == 0 && jobs.allSatisfy { $0.isEnded || !["interrupt-node", "drain-node", "replace-node"].contains($0.kind) }
+            && load.other == 0
+            && jobs.allSatisfy { $0.isEnded || !["interrupt-node", "drain-node", "replace-node"].contains($0.kind) }
     }
 
     // MARK: Telling
 
     private func tellTakeovers(from worker: String, since moment: ContinuousClock.Instant) {
         for job in jobs where job.kind == "drain-node" || job.kind == "replace-node" {
-            guard let heir = job.worker, heir != worker, job.fence > 1, told.insert("takeover/\(job.id)").inserted else {
+            guard let heir = job.worker, heir != worker, job.fence > 1, told.insert("takeover/\(job.id)").inserted
+            else {
                 continue
             }
             let seconds = Narrator.number((ContinuousClock.now - moment) / .seconds(1))
             let resumed = job.round.map { ", goes on after round \($0) of its checkpoint" } ?? ""
-            narrator.say(.queue, "job \(job.kind) of \(name(of: job)) taken over by \(heir) \(seconds) s later\(resumed)")
+            narrator.say(
+                .queue, "job \(job.kind) of \(name(of: job)) taken over by \(heir) \(seconds) s later\(resumed)")
         }
     }
 
@@ -276,7 +273,8 @@ actor Screenplay {
     private func tellLaunches() async throws {
         let launched = Set(state.launchesByToken.values.flatMap(\.instanceIDs))
         guard !launched.subtracting(told).isEmpty else { return }
-        for instance in try await props.farSide.instances(tag: Judge.replacesTag) where told.insert(instance.id).inserted {
+        for instance in try await props.farSide.instances(tag: Judge.replacesTag)
+        where told.insert(instance.id).inserted {
             let old = instance.tags[Judge.replacesTag] ?? "?"
             let node = state.node(of: old).map { Watcher.short($0.node) } ?? old
             let why = try await props.ledger.launchReason(of: old).map { ", because: \($0)" } ?? ""

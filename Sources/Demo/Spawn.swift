@@ -31,9 +31,7 @@ enum Spawn {
 
         let words = unsafe ([path] + arguments).map { unsafe strdup($0) } + [nil]
         let variables = unsafe environment.map { unsafe strdup("\($0.key)=\($0.value)") } + [nil]
-        defer {
-            for unsafe word in unsafe words + variables { unsafe free(word) }
-        }
+        defer { unsafe (words + variables).forEach { unsafe free($0) } }
         var pid: pid_t = 0
         let code = unsafe posix_spawn(&pid, path, &actions, &attributes, words, variables)
         guard code == 0 else { throw DemoError("\(path) cannot be started: \(message(code))") }

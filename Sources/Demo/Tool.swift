@@ -28,7 +28,9 @@ enum Tool {
             await pause()
             status = Spawn.ended(pid)
         }
-        let text = FileManager.default.contents(atPath: log).map { String(decoding: $0.dropFirst(before), as: UTF8.self) }
+        let text = FileManager.default.contents(atPath: log).map {
+            String(decoding: $0.dropFirst(before), as: UTF8.self)
+        }
         let answer = Answer(status: status ?? 0, output: text ?? "")
         guard answer.status == 0 else {
             let name = URL(fileURLWithPath: path).lastPathComponent + " " + arguments.prefix(2).joined(separator: " ")

@@ -180,7 +180,9 @@ struct Watcher {
     /// A pod of a Deployment without the hash of its template: `shop/cart-x7k2p`.
     static func brief(_ pod: String) -> String {
         var parts = pod.split(separator: "-", omittingEmptySubsequences: false)
-        guard parts.count >= 3, parts[parts.count - 2].count == 10, parts[parts.count - 1].count == 5 else { return pod }
+        guard parts.count >= 3, parts[parts.count - 2].count == 10, parts[parts.count - 1].count == 5 else {
+            return pod
+        }
         parts.remove(at: parts.count - 2)
         return parts.joined(separator: "-")
     }

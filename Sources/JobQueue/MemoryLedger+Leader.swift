@@ -85,7 +85,7 @@ extension MemoryLedger {
     /// Spread and back-off: a fleet-wide loss must not come back all at once.
     private func backOff(_ row: Row, isCrash: Bool) -> Double {
         if isCrash, row.job.lane == .interruption { return 0 }
-        if isCrash, row.crashes == 0 { return random() }
+        if isCrash, row.crashes <= 1 { return random() * Double(1 + row.crashes) }
         var seconds = 1.0
         for _ in 0..<min(row.crashes + 1, 6) { seconds *= 2 }
         return min(60, seconds) * (0.5 + random())

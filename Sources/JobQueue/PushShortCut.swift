@@ -12,6 +12,16 @@ public struct PushShortCut: Sendable {
         self.listMax = listMax
     }
 
+    /// Pushes a job that goes on at once, with the next free slot.
+    public func push(_ job: ClaimedJob, of spec: JobSpec) async {
+        guard let broker, spec.isPushedAtOnce else { return }
+        do {
+            try await broker.push([job.id], to: ReadyList(queue: job.queue, lane: job.lane))
+        } catch {
+            // Losing the short cut costs latency only: the feeder finds the row.
+        }
+    }
+
     /// Pushes the ids of jobs that may run now; kinds with a limit or rate wait for the feeder, which knows.
     public func push(_ jobs: [NewJob]) async {
         guard let broker else { return }

@@ -33,7 +33,9 @@ actor GroupCommit<Item: Sendable, Answer: Sendable> {
     func submit(_ items: [Item]) async throws -> [Answer] {
         if items.isEmpty { return [] }
         if isFlushing {
-            let turn = try await withCheckedThrowingContinuation { waiting.append(Waiting(items: items, continuation: $0)) }
+            let turn = try await withCheckedThrowingContinuation {
+                waiting.append(Waiting(items: items, continuation: $0))
+            }
             if case .answered(let answers) = turn { return answers }
         }
         isFlushing = true

@@ -66,29 +66,26 @@ public struct Migrator: Sendable {
         }
         let migrations = self.migrations
         return try await connection.transaction { connection in
-            try connection.execute("SELECT pg_advisory_xact_lock(hashtext('cloudoptim.migrate.' || $1))", [.text(schema)])
-            try connection.script("CREATE SCHEMA IF NOT EXISTS \(schema); SET LOCAL search_path = \(schema)")
-            try connection.script(
-                """
-                CREATE TABLE IF NOT EXISTS schema_migration (
-                    version int PRIMARY KEY, name text NOT NULL, checksum text NOT NULL,
-                    applied_at timestamptz NOT NULL DEFAULT now())
-                """)
-            var known: [Int: String] = [:]
-            for row in try connection.query("SELECT version, checksum FROM schema_migration") {
-                known[Int(try row.int(0))] = try row.string(1)
-            }
+            try connection.execute(
+                "SELECT pg_advisory_xact_lock(hashtext('cloudoptim.migrate.' || $1))", [.text(schema)])
+            if !isDryRun { try connection.script("CREATE SCHEMA IF NOT EXISTS \(schema)") }
+            try connection.script("SET LOCAL search_path = \(schema)")
+            if !isDryRun { try connection.script(Self.journal) }
+            let known = try Self.applied(in: schema, on: connection)
             if let newest = known.keys.max(), newest > (migrations.last?.version ?? 0) {
                 throw QueueError(
                     .refused,
-                    "the database is at version \(newest), this binary knows up to \(migrations.last?.version ?? 0): use a newer binary")
+                    "the database is at version \(newest), this binary knows up to \(migrations.last?.version ?? 0): use a newer binary"
+                )
             }
             var report = Report(before: known.keys.sorted(), applied: [])
             for migration in migrations {
-                let checksum = try connection.query("SELECT md5($1::text)", [.text(migration.sql)]).first?.string(0) ?? ""
+                let checksum =
+                    try connection.query("SELECT md5($1::text)", [.text(migration.sql)]).first?.string(0) ?? ""
                 if let applied = known[migration.version] {
                     guard applied == checksum else {
-                        throw QueueError(.refused, "\(migration.name) was edited after it had been applied to this database")
+                        throw QueueError(
+                            .refused, "\(migration.name) was edited after it had been applied to this database")
                     }
                     continue
                 }
@@ -99,11 +96,42 @@ public struct Migrator: Sendable {
                     "INSERT INTO schema_migration (version, name, checksum) VALUES ($1::bigint, $2, $3)",
                     [.int(Int64(migration.version)), .text(migration.name), .text(checksum)])
             }
-            if isSimulation, !isDryRun {
-                try connection.execute("UPDATE world_clock SET is_simulated = true")
-            }
+            if isSimulation, !isDryRun { try Self.simulate(schema, on: connection) }
             if !isDryRun { _ = try SweepStatements.turnPartitions(on: connection) }
             return report
+        }
+    }
+
+    private static let journal = """
+        CREATE TABLE IF NOT EXISTS schema_migration (
+            version int PRIMARY KEY, name text NOT NULL, checksum text NOT NULL,
+            applied_at timestamptz NOT NULL DEFAULT now())
+        """
+
+    /// Checksums by version; none where nothing was ever migrated, which a dry run may find.
+    private static func applied(in schema: String, on connection: isolated PostgresConnection) throws -> [Int: String] {
+        let exists = try connection.query("SELECT to_regclass($1) IS NOT NULL", [.text("\(schema).schema_migration")])
+            .first
+        guard try exists?.bool(0) == true else { return [:] }
+        var known: [Int: String] = [:]
+        for row in try connection.query("SELECT version, checksum FROM schema_migration") {
+            known[Int(try row.int(0))] = try row.string(1)
+        }
+        return known
+    }
+
+    /// Makes the world clock movable, in a schema where nothing has happened by real time yet.
+    private static func simulate(_ schema: String, on connection: isolated PostgresConnection) throws {
+        let changed = try connection.execute(
+            """
+            UPDATE world_clock SET is_simulated = true
+             WHERE NOT is_simulated AND NOT EXISTS (SELECT FROM job) AND NOT EXISTS (SELECT FROM job_history)
+               AND NOT EXISTS (SELECT FROM job_dead)
+            """)
+        if changed == 1 { return }
+        guard try connection.query("SELECT is_simulated FROM world_clock").first?.bool(0) == true else {
+            throw QueueError(
+                .refused, "schema '\(schema)' holds jobs of the real world: use another schema for a simulation")
         }
     }
 }

@@ -129,7 +129,8 @@ public final class PostgresLedger: Ledger {
                 let cursor = scanCursors.withLock { $0[list] ?? .start }
                 let feed = try await claimConnection.ready(list, wanted * 4, cursor)
                 scanCursors.withLock { $0[list] = feed.isAtEnd ? nil : feed.cursor }
-                claimed += try await claimConnection.claim(Array(feed.ids.shuffled().prefix(wanted)), worker, kinds, false)
+                claimed += try await claimConnection.claim(
+                    Array(feed.ids.shuffled().prefix(wanted)), worker, kinds, false)
             }
         }
         return claimed

@@ -134,7 +134,8 @@ public struct StatusReader: Sendable {
         guard let row = try await connection.query(Self.deadSQL, [.uuid(id)]).first else {
             throw QueueError(.notFound, "no dead job \(id)")
         }
-        return DeadJob(kind: JobKind(rawValue: try row.string(0)), target: try row.string(1), parameters: try row.json(2))
+        return DeadJob(
+            kind: JobKind(rawValue: try row.string(0)), target: try row.string(1), parameters: try row.json(2))
     }
 
     /// Notes which job runs a dead one again.
@@ -153,24 +154,30 @@ public struct StatusReader: Sendable {
             case let value?: value.canonical
             }
         }
-        var story = ["\(text("kind")) \(id)\(text("target").isEmpty ? "" : " about " + text("target")): \(text("state"))"]
+        var story = [
+            "\(text("kind")) \(id)\(text("target").isEmpty ? "" : " about " + text("target")): \(text("state"))"
+        ]
         story.append("enqueued at \(text("created_at")), queue \(text("queue")), lane \(text("lane"))")
         if case .array(let attempts)? = job["attempts"] {
             for case .object(let attempt) in attempts {
                 let error = attempt["error"].map(\.canonical) ?? ""
                 story.append(
-                    "run \(attempt["fence"]?.canonical ?? "?") began at \(attempt["started_at"]?.canonical ?? "?") and ended by \(attempt["how"]?.canonical ?? "?") \(error == "null" ? "" : error)")
+                    "run \(attempt["fence"]?.canonical ?? "?") began at \(attempt["started_at"]?.canonical ?? "?") and ended by \(attempt["how"]?.canonical ?? "?") \(error == "null" ? "" : error)"
+                )
             }
         }
         if case .array(let effects)? = job["effects"] {
             for case .object(let effect) in effects {
                 story.append(
-                    "effect \(effect["key"]?.canonical ?? "?") (\(effect["class"]?.canonical ?? "?")): \(effect["state"]?.canonical ?? "?")")
+                    "effect \(effect["key"]?.canonical ?? "?") (\(effect["class"]?.canonical ?? "?")): \(effect["state"]?.canonical ?? "?")"
+                )
             }
         }
         switch text("state") {
         case "running", "cancelling":
-            story.append("runs since \(text("claimed_at")) on worker \(text("worker_id")), attempt \(text("attempt")), until \(text("deadline_at")) at most")
+            story.append(
+                "runs since \(text("claimed_at")) on worker \(text("worker_id")), attempt \(text("attempt")), until \(text("deadline_at")) at most"
+            )
         case "done", "cancelled", "dead":
             story.append("ended at \(text("finished_at"))\(text("reason").isEmpty ? "" : ": " + text("reason"))")
         default:

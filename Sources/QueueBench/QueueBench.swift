@@ -14,10 +14,14 @@ struct QueueBench {
         let arguments = Array(CommandLine.arguments.dropFirst())
         let environment = ProcessInfo.processInfo.environment
         guard let databaseURL = environment["DATABASE_URL"], let command = arguments.first else {
-            print("usage: DATABASE_URL=… REDIS_URL=… queue-bench drain [jobs] [workers] [slots] | pickup [jobs] | enqueue [jobs]")
+            print(
+                "usage: DATABASE_URL=… REDIS_URL=… queue-bench drain [jobs] [workers] [slots] | pickup [jobs] | enqueue [jobs]"
+            )
             exit(64)
         }
-        func number(_ index: Int, _ standard: Int) -> Int { arguments.count > index ? Int(arguments[index]) ?? standard : standard }
+        func number(_ index: Int, _ standard: Int) -> Int {
+            arguments.count > index ? Int(arguments[index]) ?? standard : standard
+        }
         var configuration = try PostgresConfiguration(url: databaseURL)
         configuration.schema = environment["DB_SCHEMA"] ?? "queue_bench"
         let bench = Bench(configuration: configuration, redisURL: environment["REDIS_URL"])
@@ -112,7 +116,8 @@ struct Bench: Sendable {
             workerConfiguration.inFlightMax = slots
             services.append(
                 WorkerProcess(
-                    ledger: try await self.ledger(), broker: try await self.brokerLike(broker), handlers: ["noop": NoopHandler()],
+                    ledger: try await self.ledger(), broker: try await self.brokerLike(broker),
+                    handlers: ["noop": NoopHandler()],
                     specs: [Self.spec], configuration: workerConfiguration, logger: logger))
         }
         let group = ServiceGroup(services: services, logger: logger)
@@ -127,7 +132,9 @@ struct Bench: Sendable {
             }
             let seconds = (ContinuousClock.now - start).seconds
             let history = try await reader.query("SELECT count(*) FROM job_history").first?.int(0) ?? 0
-            print("drain: \(Int(Double(jobs) / seconds)) jobs/s (\(workers) workers x \(slots) slots, history \(history), \(seconds) s)")
+            print(
+                "drain: \(Int(Double(jobs) / seconds)) jobs/s (\(workers) workers x \(slots) slots, history \(history), \(seconds) s)"
+            )
             await group.triggerGracefulShutdown()
             try await tasks.waitForAll()
         }
@@ -141,7 +148,8 @@ struct Bench: Sendable {
         let (stream, continuation) = AsyncStream<(JobID, ContinuousClock.Instant)>.makeStream()
         let handler = StampHandler { continuation.yield(($0, .now)) }
         let worker = WorkerProcess(
-            ledger: try await self.ledger(), broker: broker, handlers: ["noop": handler], specs: [Self.spec], logger: logger)
+            ledger: try await self.ledger(), broker: broker, handlers: ["noop": handler], specs: [Self.spec],
+            logger: logger)
         let group = ServiceGroup(services: [worker], logger: logger)
         let shortCut = PushShortCut(broker)
         try await withThrowingTaskGroup(of: Void.self) { tasks in

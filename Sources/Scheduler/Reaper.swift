@@ -61,7 +61,8 @@ struct Reaper: Sendable {
         health.noteAnswer()
         if report == ReapReport() { return }
         Counter(label: "workers_lost_total").increment(by: report.workersLost)
-        Counter(label: "jobs_reaped_total").increment(by: report.requeued + report.cancelled + report.poisoned + report.dead)
+        Counter(label: "jobs_reaped_total").increment(
+            by: report.requeued + report.cancelled + report.poisoned + report.dead)
         logger.warning(
             "reaped",
             metadata: [

@@ -62,11 +62,13 @@ public struct SchedulerProcess: Service {
 
     /// Leads for one term: ends when the lead is lost, when trust in it ends, or when the process stops.
     private func lead(
-        _ term: Int64, _ holder: WorkerID, since start: ContinuousClock.Instant, _ stop: StopSignal, _ health: LedgerHealth,
+        _ term: Int64, _ holder: WorkerID, since start: ContinuousClock.Instant, _ stop: StopSignal,
+        _ health: LedgerHealth,
         _ logger: Logger
     ) async {
         let timetable = TimetableLoop(
-            ledger: ledger, shortCut: PushShortCut(broker, listMax: configuration.listMax), configuration: configuration,
+            ledger: ledger, shortCut: PushShortCut(broker, listMax: configuration.listMax),
+            configuration: configuration,
             status: status, logger: logger)
         let feeder = Feeder(ledger: ledger, broker: broker, configuration: configuration, logger: logger)
         let reaper = Reaper(ledger: ledger, configuration: configuration, health: health, logger: logger)

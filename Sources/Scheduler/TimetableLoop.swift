@@ -78,7 +78,8 @@ struct TimetableLoop: Sendable {
             fired += tick.jobs.filter { stored.contains($0.id) }
             Metrics.Timer(label: "schedule_late_seconds")
                 .recordNanoseconds(Int64(max(0, now.timeIntervalSince(tick.row.nextSlot)) * 1e9))
-            Counter(label: "schedule_slots_total", dimensions: [("kind", row.kind.rawValue)]).increment(by: tick.slots.count)
+            Counter(label: "schedule_slots_total", dimensions: [("kind", row.kind.rawValue)]).increment(
+                by: tick.slots.count)
         }
         if logger.logLevel <= .debug {
             for job in fired {
@@ -105,7 +106,9 @@ struct TimetableLoop: Sendable {
         switch row.schedule.overlap {
         case .skip: IdempotencyKey("o:\(row.id)", release: .atEnd)
         case .queue, .cancelOld:
-            IdempotencyKey("s:\(row.id):\(slot.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true)))", release: .atEnd)
+            IdempotencyKey(
+                "s:\(row.id):\(slot.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true)))",
+                release: .atEnd)
         }
     }
 }

@@ -218,7 +218,7 @@ final class ActiveRun: JobRun, Sendable {
                 _ = state.withLock { $0.sentEffects.remove(entry.key) }
             }
             throw QueueError(.transient, "effect '\(entry.key)': \(error.message)")
-        } catch where entry.effectClass == .once {
+        } catch  where entry.effectClass == .once {
             throw QueueError(.outcomeUnknown, "effect '\(entry.key)' was sent and its answer lost", underlying: error)
         }
         try await complete(entry.key, .done, response)

@@ -25,13 +25,18 @@ struct Execution: Sendable {
         }
         inFlight.release(run, holdsSlot: run.holdsSlot, isSettled: isSettled)
         let end = verdict.map(Self.name) ?? "fenced"
-        Counter(label: "job_runs_total", dimensions: [("kind", job.kind.rawValue), ("end", isSettled ? end : "fenced")])
-            .increment()
+        Counter(
+            label: "job_runs_total", dimensions: [("kind", job.kind.rawValue), ("end", isSettled ? end : "fenced")]
+        )
+        .increment()
         Metrics.Timer(label: "job_run_seconds", dimensions: [("kind", job.kind.rawValue)])
             .recordNanoseconds(Int64((ContinuousClock.now - start).seconds * 1e9))
         log(run, isSettled ? end : "fenced", verdict, after: ContinuousClock.now - start)
         if isSettled, case .done(_, _, let followUps, _)? = verdict { await shortCut.push(followUps) }
-        if isSettled, case .snooze(_, _, let followUps)? = verdict { await shortCut.push(followUps) }
+        if isSettled, case .snooze(let after, _, let followUps)? = verdict {
+            await shortCut.push(followUps)
+            if after <= .zero, let spec = specs[job.kind] { await shortCut.push(job, of: spec) }
+        }
     }
 
     /// What the run came to; nil when nothing may be written any more.
@@ -58,10 +63,12 @@ struct Execution: Sendable {
 
     private func verdict(of outcome: Outcome) throws -> Settlement.Verdict {
         guard outcome.followUps.count <= Self.followUpsMax else {
-            throw QueueError(.invalid, "outcome: found \(outcome.followUps.count) follow-ups, wanted at most \(Self.followUpsMax)")
+            throw QueueError(
+                .invalid, "outcome: found \(outcome.followUps.count) follow-ups, wanted at most \(Self.followUpsMax)")
         }
         if let result = outcome.result, result.text.utf8.count > Self.resultBytesMax {
-            throw QueueError(.invalid, "result: found \(result.text.utf8.count) bytes, wanted at most \(Self.resultBytesMax)")
+            throw QueueError(
+                .invalid, "result: found \(result.text.utf8.count) bytes, wanted at most \(Self.resultBytesMax)")
         }
         let jobs = try outcome.followUps.map { request in
             guard let spec = specs[request.kind] else {
@@ -123,7 +130,8 @@ struct Execution: Sendable {
             } catch {
                 wasTried = true
                 guard run.isTrusted else {
-                    logger.error("job run dropped: the ledger was away for longer than the lease", metadata: run.metadata(error))
+                    logger.error(
+                        "job run dropped: the ledger was away for longer than the lease", metadata: run.metadata(error))
                     return false
                 }
                 do { try await Task.sleep(for: pause) } catch { return false }  // the lease gives the job back

@@ -67,14 +67,15 @@ final class InFlight: Sendable {
 
     /// Lets a run go once its settlement is acknowledged or pointless.
     func release(_ run: ActiveRun, holdsSlot: Bool, isSettled: Bool) {
-        wake(state.withLock { state in
-            if !isSettled { state.dropped.insert(run.id) }
-            if state.runs[run.id.job] === run { state.runs[run.id.job] = nil }
-            if state.runs.isEmpty { state.isExclusive = false }
-            if run.job.lane != .interruption { state.ordinaryOwned -= 1 }
-            if holdsSlot { return freeSlot(of: run.job.lane, &state) }
-            return takeChangeWaiters(&state)
-        })
+        wake(
+            state.withLock { state in
+                if !isSettled { state.dropped.insert(run.id) }
+                if state.runs[run.id.job] === run { state.runs[run.id.job] = nil }
+                if state.runs.isEmpty { state.isExclusive = false }
+                if run.job.lane != .interruption { state.ordinaryOwned -= 1 }
+                if holdsSlot { return freeSlot(of: run.job.lane, &state) }
+                return takeChangeWaiters(&state)
+            })
     }
 
     /// Gives a slot back while a run waits.

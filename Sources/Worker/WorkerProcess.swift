@@ -24,7 +24,8 @@ public struct WorkerProcess: Service {
     ///   - status: filled in for health checks; nil: nobody asks.
     public init(
         ledger: any WorkerLedger, broker: (any Broker)?, handlers: [JobKind: any Handler], specs: [JobSpec],
-        configuration: WorkerConfiguration = WorkerConfiguration(), status: WorkerStatus = WorkerStatus(), logger: Logger
+        configuration: WorkerConfiguration = WorkerConfiguration(), status: WorkerStatus = WorkerStatus(),
+        logger: Logger
     ) {
         self.ledger = ledger
         self.broker = broker
@@ -39,7 +40,8 @@ public struct WorkerProcess: Service {
     public func run() async throws {
         let drain = DrainSignal()
         try await withGracefulShutdownHandler {
-            while !drain.isDraining {
+            // Cancelled: another service of the process has failed, and it is to end.
+            while !drain.isDraining, !Task.isCancelled {
                 let worker = WorkerID()
                 var logger = logger
                 logger[metadataKey: "worker_id"] = .stringConvertible(worker)

@@ -165,7 +165,8 @@ struct WorkerSession: Sendable {
         let cause: any Error
     }
 
-    private func take(_ broker: any Broker, _ lanes: [Lane], _ atMost: Int, _ timeout: Duration) async throws -> [JobID] {
+    private func take(_ broker: any Broker, _ lanes: [Lane], _ atMost: Int, _ timeout: Duration) async throws -> [JobID]
+    {
         let queues = configuration.queues.shuffled()
         let lists = lanes.flatMap { lane in queues.map { ReadyList(queue: $0, lane: lane) } }
         do {
@@ -177,7 +178,9 @@ struct WorkerSession: Sendable {
         }
     }
 
-    private func withTaskCancellationOnDrain(_ body: @escaping @Sendable () async throws -> [JobID]) async throws -> [JobID] {
+    private func withTaskCancellationOnDrain(_ body: @escaping @Sendable () async throws -> [JobID]) async throws
+        -> [JobID]
+    {
         if drain.isDraining { throw HandBack() }
         return try await body()
     }

@@ -1,6 +1,8 @@
 import ArgumentParser
 import Foundation
+import HTTPClient
 import JobQueue
+import Postgres
 
 /// The command: every role of the fleet, and everything an operator asks of it.
 @main
@@ -37,8 +39,15 @@ struct Cloudoptim: AsyncParsableCommand {
                 try command.run()
             }
         } catch let error as QueueError {
-            Console.error(error.message + (error.underlying.map { " (\($0))" } ?? ""))
+            // 42P01: no such table; 3F000: no such schema.
+            let isBare = ["42P01", "3F000"].contains(error.postgres?.sqlState ?? "")
+            Console.error(
+                error.message + (error.underlying.map { " (\($0))" } ?? "")
+                    + (isBare ? "; run `cloudoptim migrate`, or look at DB_SCHEMA" : ""))
             Foundation.exit(ExitStatus.of(error))
+        } catch let error as HTTPError {
+            Console.error("\(error)")
+            Foundation.exit(69)
         } catch {
             exit(withError: error)
         }

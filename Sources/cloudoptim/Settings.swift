@@ -33,7 +33,8 @@ struct Settings: Sendable {
                     password: try secret("DB_PASSWORD"))
                 if let mode = text("DB_SSLMODE") {
                     guard let known = PostgresConfiguration.SSLMode(rawValue: mode) else {
-                        throw wrong("DB_SSLMODE", mode, "one of \(PostgresConfiguration.SSLMode.allCases.map(\.rawValue))")
+                        throw wrong(
+                            "DB_SSLMODE", mode, "one of \(PostgresConfiguration.SSLMode.allCases.map(\.rawValue))")
                     }
                     configuration.sslMode = known
                 }

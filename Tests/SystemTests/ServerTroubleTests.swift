@@ -120,6 +120,32 @@ extension SystemTests {
             #expect(answer.errors.contains(name) || name == "REDIS_URL", "\(answer)")
         }
 
+        @Test(
+            "A port that is taken ends a role at once with an error, and no row is left behind",
+            arguments: ["scheduler", "worker"])
+        func takenPort(_ role: String) async throws {
+            let fleet = try Fleet.current
+            let first = try fleet.start(["scheduler"])
+            defer { first.kill() }
+            let port = try await Fleet.port(of: first)
+            let before = try await fleet.number("SELECT count(*) FROM worker")
+            let answer = try await fleet.run([role], environment: ["HTTP_PORT": "\(port)"], within: .seconds(20))
+            #expect(answer.status != 0, "\(answer)")
+            #expect(answer.errors.contains("ddress already in use"), "\(answer)")
+            #expect(try await fleet.number("SELECT count(*) FROM worker") <= before + 1)
+        }
+
+        @Test(
+            "A schema that was never migrated is told with the command that makes it",
+            arguments: [
+                ["jobs", "list"], ["enqueue", "noop"], ["clusters", "list"], ["scheduler"],
+            ])
+        func notMigrated(_ command: [String]) async throws {
+            let answer = try await Fleet.current.run(command, environment: ["DB_SCHEMA": "nobody_made_this"])
+            #expect(answer.status == 65, "\(answer)")
+            #expect(answer.errors.contains("run `cloudoptim migrate`"), "\(answer)")
+        }
+
         @Test("Parameters nested 100,000 deep are refused by the command and by SQL, and nothing is stored")
         func deepParameters() async throws {
             let fleet = try Fleet.current

@@ -86,6 +86,22 @@ struct DocumentTests {
         #expect(described == Set(views.keys))
     }
 
+    @Test("docs/chaos.md names every fault, every variable and every promise of the checker")
+    func chaos() throws {
+        let sources = try Checkout.files(below: "Sources/Chaos", endingWith: ".swift")
+        let settings = try Checkout.text("Sources/Chaos/ChaosSettings.swift")
+        let list = try #require(settings.firstMatch(of: /enum Fault:[^{]*\{([^}]*)\}/))
+        let faults = list.1.matches(of: /case (\w+)(?: = "([a-z-]+)")?/).map { String($0.2 ?? $0.1) }
+        let variables = try sources.flatMap { file in
+            try Checkout.text(file).matches(of: /environment\["((?:[A-Z]+))"\]/).map { String($0.1) }
+        }
+        let report = try Checkout.text("Sources/Chaos/Report.swift")
+        let promises = report.matches(of: /\("([a-z_]+)", [^)]*?(?:\([^)]*\))?[^)]*\)/).map { String($0.1) }
+        let named = Set(try Checkout.text("docs/chaos.md").codes)
+        #expect(faults.count > 10 && variables.contains("SEED") && promises.contains("jobs_lost"))
+        #expect(Set(faults + variables + promises).subtracting(named) == [])
+    }
+
     @Test("what is claimed and not there is noticed")
     func offendersAreNoticed() {
         let text = "See [a](missing.md#part), [b](https://example.com/x), `Sources/Nobody/` and `Sources/<kind>.swift`."

@@ -48,6 +48,8 @@ public struct PollSQS: Job {
         var interruptions: [Interruption]
         /// Whether the last receive was full, so that more may wait.
         var isFull: Bool
+        /// Messages by what became of them, in this run's earlier rounds.
+        var counts: [String: Int]
     }
 
     /// Receives of one round. With ten messages each, a round stays within its limit of follow-ups.
@@ -71,7 +73,8 @@ public struct PollSQS: Job {
         let messages = received.messages.map(ReadMessage.init)
         var observation = Observation(
             queue: context.target, tenant: context.tenant, now: context.now, round: context.round, clusters: clusters,
-            messages: messages, resolved: [], unresolvable: [], interruptions: [], isFull: received.isFull)
+            messages: messages, resolved: [], unresolvable: [], interruptions: [], isFull: received.isFull,
+            counts: try context.memory(as: [String: Int].self) ?? [:])
         let wanted = Set(messages.compactMap(\.event).filter { $0.interruption != nil }.flatMap(\.instances))
         guard !wanted.isEmpty else { return observation }
         let resolver = InstanceResolver(context: context, clusters: clusters)
@@ -88,8 +91,9 @@ public struct PollSQS: Job {
     ) async throws -> (messages: [QueueMessage], isFull: Bool) {
         let most = min(10, max(1, parameters.messagesMax ?? 10))
         let visibility = Duration.seconds(max(1, parameters.visibilitySeconds ?? 30))
-        // A follow-up round looks whether more has come, and does not wait for it.
-        let wait = Duration.seconds(context.round == 0 ? min(20, max(0, (parameters.intervalSeconds ?? 5) - 1)) : 0)
+        // Warnings come in swarms: after an answer, a short look for more, so that none waits for the next slot.
+        let longest = min(20, max(0, (parameters.intervalSeconds ?? 5) - 1))
+        let wait = Duration.seconds(context.round == 0 ? longest : min(1, longest))
         let first = try await context.withoutSlot {
             try await queue.receive(max: most, wait: wait, visibility: visibility)
         }
@@ -111,12 +115,15 @@ public struct PollSQS: Job {
 
     /// Decides for each message on its own.
     public func decide(_ observation: Observation) -> Decision {
-        guard !observation.messages.isEmpty else { return Decision(isEmpty: true) }
+        guard !observation.messages.isEmpty else {
+            if observation.counts.isEmpty { return Decision(isEmpty: true) }
+            return Decision(result: PollSQS.summary(observation.counts))
+        }
         let rules = EventRules(
             observation: observation, lead: Double(parameters.maintenanceLeadSeconds ?? 3600),
             lifecycleSeconds: Double(parameters.lifecycleSeconds ?? 300))
         var decision = Decision()
-        var counts: [String: Int] = [:]
+        var counts = observation.counts
         for message in observation.messages {
             let verdict = rules.verdict(on: message)
             guard decision.followUps.count + verdict.followUps.count <= Decision.followUpsMax else { continue }
@@ -127,7 +134,8 @@ public struct PollSQS: Job {
             counts[verdict.word, default: 0] += 1
         }
         decision.result = PollSQS.summary(counts)
-        if observation.isFull, observation.round + 1 < PollSQS.roundsMax {
+        if observation.round + 1 < PollSQS.roundsMax {
+            decision.memory = PollSQS.summary(counts)
             decision.next = .again(afterMilliseconds: 0)
         }
         return decision

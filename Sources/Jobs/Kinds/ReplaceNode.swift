@@ -69,7 +69,7 @@ public struct ReplaceNode: Job {
         let cluster = try await context.cluster(registration)
         observation.node = try await NodeFinder.find(
             [parameters.instance], in: cluster, of: registration.id, index: context.sources.index)[parameters.instance]
-        observation.zones = try await zones(registration, cloud: cloud, instance: observation.instance)
+        observation.zones = try await zones(registration, cloud: cloud, instance: observation.instance, context)
         observation.unavailable = try await context.sources.prices.unavailable(
             account: registration.account, region: registration.region, now: context.now)
         if let requirement = observation.interruption?.requirement {
@@ -82,16 +82,19 @@ public struct ReplaceNode: Job {
     }
 
     private func zones(
-        _ registration: ClusterRegistration, cloud: any CloudReader, instance: Instance?
+        _ registration: ClusterRegistration, cloud: any CloudReader, instance: Instance?, _ context: JobContext
     ) async throws -> [String: String] {
         if let subnets = registration.launch?.subnets, !subnets.isEmpty { return subnets }
-        var zones: [String: String] = [:]
-        if let instance, let subnet = instance.subnet { zones[instance.zone] = subnet }
-        for other in try await cloud.instances(tag: "kubernetes.io/cluster/\(registration.name)", value: nil)
-            .sorted(by: { $0.id < $1.id }) where other.state == .running && zones[other.zone] == nil
-        {
-            zones[other.zone] = other.subnet
+        var zones = try await context.sources.zones.zones(of: registration.id) {
+            var zones: [String: String] = [:]
+            for other in try await cloud.instances(tag: "kubernetes.io/cluster/\(registration.name)", value: nil)
+                .sorted(by: { $0.id < $1.id }) where other.state == .running && zones[other.zone] == nil
+            {
+                zones[other.zone] = other.subnet
+            }
+            return zones
         }
+        if let instance, let subnet = instance.subnet { zones[instance.zone] = subnet }
         return zones
     }
 

@@ -16,6 +16,8 @@ public struct JobSources: Sendable {
     public let prices: any Prices
     /// Kubernetes, AWS, webhooks.
     public let farSides: any FarSides
+    /// Where clusters' instances run, as this process read it last.
+    let zones = ClusterZones()
 
     /// Names the sources.
     public init(

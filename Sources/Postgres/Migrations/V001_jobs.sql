@@ -42,7 +42,7 @@ CREATE TABLE job (
     target text NOT NULL DEFAULT '',
     lane smallint NOT NULL DEFAULT 2 CHECK (lane BETWEEN 0 AND 3),
     state smallint NOT NULL DEFAULT 0 CHECK (state IN (0, 1)),
-    run_at timestamptz NOT NULL DEFAULT now(),
+    run_at timestamptz NOT NULL DEFAULT now() CHECK (isfinite(run_at)),
     late_at timestamptz,
     timeout_seconds int NOT NULL CHECK (timeout_seconds > 0),
     max_attempts int NOT NULL CHECK (max_attempts > 0),

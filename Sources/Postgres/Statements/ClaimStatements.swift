@@ -115,7 +115,8 @@ enum ClaimStatements {
                     id: id, kind: JobKind(rawValue: try row.string(2)), tenant: try row.string(3),
                     target: try row.string(4), queue: try row.string(5),
                     lane: Lane(rawValue: Int16(try row.int(6))) ?? .work, fence: fence, attempt: Int(try row.int(7)),
-                    attemptsMax: Int(try row.int(8)), parameters: try row.json(9), checkpoint: try row.jsonIfPresent(10),
+                    attemptsMax: Int(try row.int(8)), parameters: try row.json(9),
+                    checkpoint: try row.jsonIfPresent(10),
                     timeLeft: .seconds(try row.int(11)), traceparent: row.text(12), isLate: try row.bool(13)))
         }
         return (claimed, rated)

@@ -25,7 +25,8 @@ enum EffectStatements {
           FROM t LEFT JOIN own ON own.id = t.job_id AND own.fence = t.fence
         """
 
-    static let read = "SELECT key, state, token, request, response, class, job_id, fence FROM effect WHERE key = ANY ($1)"
+    static let read =
+        "SELECT key, state, token, request, response, class, job_id, fence FROM effect WHERE key = ANY ($1)"
 
     /// Guarded by the state: a late zombie overwrites nothing.
     static let complete = """
@@ -68,7 +69,8 @@ enum EffectStatements {
                     [
                         .textArray(group.map(\.intent.key)), .uuidArray(group.map(\.run.job)),
                         .intArray(group.map(\.run.fence)), .textArray(group.map(\.intent.step)),
-                        .textArray(group.map(\.intent.effectClass.rawValue)), .textArray(group.map(\.intent.tokenScope)),
+                        .textArray(group.map(\.intent.effectClass.rawValue)),
+                        .textArray(group.map(\.intent.tokenScope)),
                         .jsonArray(group.map(\.intent.request)), .uuid(worker),
                     ])
             }

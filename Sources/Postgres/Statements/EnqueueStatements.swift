@@ -53,7 +53,8 @@ enum EnqueueStatements {
         }
         return try zip(jobs, results).map { job, result in
             guard let result else {
-                throw QueueError(.unavailable, "the key of job \(job.id) was freed and taken twice while it was enqueued; try again")
+                throw QueueError(
+                    .unavailable, "the key of job \(job.id) was freed and taken twice while it was enqueued; try again")
             }
             return result
         }

@@ -44,7 +44,7 @@ enum ReapStatements {
                    attempt = j.attempt - CASE WHEN l.verdict = 'crash' THEN 1 ELSE 0 END,
                    run_at = now() + make_interval(secs => CASE
                        WHEN l.verdict = 'crash' AND j.lane = 0 THEN 0
-                       WHEN l.verdict = 'crash' AND j.crashes = 0 THEN random()
+                       WHEN l.verdict = 'crash' AND j.crashes <= 1 THEN random() * (1 + j.crashes)
                        ELSE least(60, 2 ^ least(j.crashes + 1, 6)) * (0.5 + random()) END)
               FROM l WHERE j.id = l.id AND l.verdict IN ('crash', 'timeout') RETURNING j.id),
         g AS (
@@ -105,5 +105,6 @@ enum ReapStatements {
           WHERE lead.holder = $2 OR lead.holder IS NULL OR lead.expires_at < now()
         RETURNING term
         """
-    static let resign = "UPDATE lead SET holder = NULL, expires_at = now() WHERE name = $1 AND holder = $2 AND term = $3"
+    static let resign =
+        "UPDATE lead SET holder = NULL, expires_at = now() WHERE name = $1 AND holder = $2 AND term = $3"
 }

@@ -60,7 +60,8 @@ enum ScheduleStatements {
                 let spec = try row.json(4)
                 return ScheduleRow(
                     id: try row.string(0), kind: JobKind(rawValue: try row.string(1)), target: try row.string(2),
-                    parameters: try row.json(3), schedule: try spec.decode(), storedSpec: spec, lastSlot: try row.date(5),
+                    parameters: try row.json(3), schedule: try spec.decode(), storedSpec: spec,
+                    lastSlot: try row.date(5),
                     nextSlot: try row.date(6))
             }
             return Timetable(rows: rows, version: version)

@@ -128,8 +128,10 @@ enum SettleStatements {
             var loaded: [Int] = []
             for index in indices {
                 switch settlements[index].verdict {
-                case .done(_, let records, let followUps, _) where records.isEmpty && followUps.isEmpty: plain.append(index)
-                case .snooze(_, let records, let followUps) where records.isEmpty && followUps.isEmpty: other.append(index)
+                case .done(_, let records, let followUps, _) where records.isEmpty && followUps.isEmpty:
+                    plain.append(index)
+                case .snooze(_, let records, let followUps) where records.isEmpty && followUps.isEmpty:
+                    other.append(index)
                 case .done, .snooze: loaded.append(index)
                 case .retry, .dead, .interrupt, .cancelled: other.append(index)
                 }
@@ -150,8 +152,10 @@ enum SettleStatements {
             .uuidArray(batch.map(\.run.job)), .intArray(batch.map(\.run.fence)),
         ]
         if sql == finish {
-            parameters.append(.jsonArray(batch.map { if case .done(let result, _, _, _) = $0.verdict { result } else { nil } }))
-            parameters.append(.boolArray(batch.map { if case .done(_, _, _, let keep) = $0.verdict { keep } else { true } }))
+            parameters.append(
+                .jsonArray(batch.map { if case .done(let result, _, _, _) = $0.verdict { result } else { nil } }))
+            parameters.append(
+                .boolArray(batch.map { if case .done(_, _, _, let keep) = $0.verdict { keep } else { true } }))
         } else {
             let parts = batch.map { Parts($0.verdict) }
             parameters.append(.textArray(parts.map(\.name)))

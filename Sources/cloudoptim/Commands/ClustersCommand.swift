@@ -36,8 +36,10 @@ struct ClustersCommand: AsyncParsableCommand {
         @Option(help: "The AWS account, 12 digits.") var account: String
         @Option(help: "The AWS region.") var region: String
         @Option(name: .customLong("queue-url"), help: "The SQS queue of interruption events.") var queueURL: String?
-        @Option(name: .customLong("role-arn"), help: "The role to assume; default our own credentials.") var roleARN: String?
-        @Option(name: .customLong("external-id"), help: "The external id in that role's trust policy.") var externalID: String?
+        @Option(name: .customLong("role-arn"), help: "The role to assume; default our own credentials.") var roleARN:
+            String?
+        @Option(name: .customLong("external-id"), help: "The external id in that role's trust policy.") var externalID:
+            String?
         @Option(help: "The time zone of its office hours, such as Europe/Berlin.") var timeZone = "UTC"
         @Option(help: "production, staging or development.") var environment = "production"
         @Option(help: "off, observe, propose or apply: how far CloudOptim may go.") var mode: Mode = .observe
@@ -51,7 +53,8 @@ struct ClustersCommand: AsyncParsableCommand {
             let settings = Settings()
             let connection = try readConnection()
             guard case .token(let token) = connection.credential else {
-                throw QueueError(.invalid, "the kubeconfig's user has a client certificate; wanted a service account's token")
+                throw QueueError(
+                    .invalid, "the kubeconfig's user has a client certificate; wanted a service account's token")
             }
             let registration = ClusterRegistration(
                 id: ClusterID(rawValue: id), tenant: Tenant(rawValue: tenant), name: name ?? id, account: account,
@@ -121,7 +124,8 @@ struct ClustersCommand: AsyncParsableCommand {
                 _ = try await client.version()
                 _ = try await RemoteCluster(client, logger: Logger(label: "probe")).nodes()
             } catch {
-                throw QueueError(.refused, "the cluster does not let us in: \(error) (use --offline to register it all the same)")
+                throw QueueError(
+                    .refused, "the cluster does not let us in: \(error) (use --offline to register it all the same)")
             }
         }
     }
@@ -134,7 +138,8 @@ struct ClustersCommand: AsyncParsableCommand {
             let connection = try await PostgresConnection.connect(try Settings().database)
             let rows = try await ClusterStore(connection, keyring: nil).clusters().map { try JSONText(encoding: $0) }
             try Console.show(
-                rows, columns: ["id", "tenant", "account", "region", "environment", "mode", "endpoint"], as: form.output,
+                rows, columns: ["id", "tenant", "account", "region", "environment", "mode", "endpoint"],
+                as: form.output,
                 whenEmpty: "no clusters: see `cloudoptim clusters add --help`")
         }
     }
@@ -197,7 +202,8 @@ struct ClustersCommand: AsyncParsableCommand {
             await ask("aws: identity") {
                 let account = try await farSides.cloud(registration, session: "check").account()
                 guard account == registration.account else {
-                    throw QueueError(.refused, "credentials are for account \(account), the cluster says \(registration.account)")
+                    throw QueueError(
+                        .refused, "credentials are for account \(account), the cluster says \(registration.account)")
                 }
                 return "account \(account)"
             }

@@ -32,9 +32,15 @@ struct EnqueueCommand: AsyncParsableCommand {
     var count = 1
     @OptionGroup var form: OutputOptions
 
+    /// Ten years, in seconds.
+    private static let delayMax = 315_360_000.0
+
     func validate() throws {
         if key != nil, count != 1 { throw ValidationError("--key goes with one job, not with --count \(count)") }
-        if delay < 0 { throw ValidationError("--delay is \(delay), wanted zero or more seconds") }
+        if count < 1 { throw ValidationError("--count is \(count), wanted one or more") }
+        guard (0...Self.delayMax).contains(delay) else {
+            throw ValidationError("--delay is \(delay), wanted 0 to \(Int(Self.delayMax)) seconds")
+        }
     }
 
     func run() async throws {
@@ -42,7 +48,8 @@ struct EnqueueCommand: AsyncParsableCommand {
         let ledger = try await PostgresLedger(try settings.database)
         let specs = try await ledger.kinds()
         guard let spec = specs.first(where: { $0.kind.rawValue == kind }) else {
-            throw QueueError(.notFound, "no kind '\(kind)'; known: \(specs.map(\.kind.rawValue).joined(separator: ", "))")
+            throw QueueError(
+                .notFound, "no kind '\(kind)'; known: \(specs.map(\.kind.rawValue).joined(separator: ", "))")
         }
         let request = JobRequest(
             spec.kind, parameters: JSONText(text: parameters), target: target,

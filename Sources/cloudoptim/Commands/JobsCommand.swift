@@ -12,13 +12,25 @@ struct JobsCommand: AsyncParsableCommand {
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Lists jobs, the newest first.",
-            discussion: "States: queued, scheduled, retrying, paused, blocked, suspect, running, cancelling, done, cancelled, dead.")
+            discussion: "States: \(states.joined(separator: ", ")).")
+        /// As the view `job_status` names them.
+        private static let states = [
+            "queued", "scheduled", "retrying", "paused", "blocked", "suspect", "running", "cancelling", "done",
+            "cancelled", "dead",
+        ]
         @Option(help: "Only this state.") var state: String?
         @Option(help: "Only this kind.") var kind: String?
         @Option(help: "Only this tenant.") var tenant: String?
         @Option(help: "Only this target.") var target: String?
         @Option(help: "At most so many.") var limit = 50
         @OptionGroup var form: OutputOptions
+
+        func validate() throws {
+            if let state, !Self.states.contains(state) {
+                throw ValidationError("--state is '\(state)', wanted one of \(Self.states.joined(separator: ", "))")
+            }
+            if limit < 0 { throw ValidationError("--limit is \(limit), wanted zero or more") }
+        }
 
         func run() async throws {
             let reader = try await StatusReader(try Settings().database)
@@ -119,7 +131,8 @@ struct JobsCommand: AsyncParsableCommand {
             try await reader.markReplayed(id, by: new)
             await PushShortCut(try settings.redis.map { RedisBroker($0, prefix: settings.redisPrefix) }).push([job])
             switch form.output {
-            case .json: Console.print(try JSONText(encoding: ["id": new.description, "replay_of": id.description]).text)
+            case .json:
+                Console.print(try JSONText(encoding: ["id": new.description, "replay_of": id.description]).text)
             case .table: Console.print("\(new) runs \(id) again")
             }
         }

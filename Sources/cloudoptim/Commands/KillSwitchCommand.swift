@@ -20,7 +20,8 @@ struct KillSwitchCommand: AsyncParsableCommand {
     func run() async throws {
         let connection = try await PostgresConnection.connect(try Settings().database)
         try await PolicyStore(connection).setKillSwitch(position == .on, by: by)
-        Console.print(position == .on ? "on: no job acts until it is off again" : "off: jobs act as their clusters' modes allow")
+        Console.print(
+            position == .on ? "on: no job acts until it is off again" : "off: jobs act as their clusters' modes allow")
         await connection.close()
     }
 }

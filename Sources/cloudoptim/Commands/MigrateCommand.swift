@@ -25,7 +25,8 @@ struct MigrateCommand: AsyncParsableCommand {
         if report.applied.isEmpty {
             Console.print("schema \(schema) is up to date (version \(report.before.last ?? 0))")
         } else {
-            Console.print("\(dryRun ? "would apply" : "applied") to schema \(schema): \(report.applied.joined(separator: ", "))")
+            Console.print(
+                "\(dryRun ? "would apply" : "applied") to schema \(schema): \(report.applied.joined(separator: ", "))")
         }
         if dryRun { return }
         let ledger = try await PostgresLedger(configuration)

@@ -10,7 +10,8 @@ import Simulator
 struct SimulateCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "simulate",
-        abstract: "A seeded world for demos and tests: clusters that speak the Kubernetes API, and AWS in front of moto.",
+        abstract:
+            "A seeded world for demos and tests: clusters that speak the Kubernetes API, and AWS in front of moto.",
         subcommands: [Serve.self, Interrupt.self, State.self, Clock.self], defaultSubcommand: Serve.self)
 
     struct Serve: AsyncParsableCommand {
@@ -58,7 +59,9 @@ struct SimulateCommand: AsyncParsableCommand {
                                 cluster: world, role: role, host: host, port: addresses.kubernetesPort)
                         }
                     }
-                    Console.print("kubernetes https://\(host):\(addresses.kubernetesPort)  aws http://\(host):\(addresses.awsPort)")
+                    Console.print(
+                        "kubernetes https://\(host):\(addresses.kubernetesPort)  aws http://\(host):\(addresses.awsPort)"
+                    )
                     try "ready\n".write(toFile: "\(directory)/ready", atomically: true, encoding: .utf8)
                 }
                 try await group.waitForAll()
@@ -80,7 +83,9 @@ struct SimulateCommand: AsyncParsableCommand {
                     headers: [(name: "Content-Type", value: "application/json")], body: body.map { Array($0.utf8) },
                     timeout: .seconds(30)))
             let text = String(decoding: response.body, as: UTF8.self)
-            guard response.status < 300 else { throw QueueError(.refused, "the simulator answered \(response.status): \(text)") }
+            guard response.status < 300 else {
+                throw QueueError(.refused, "the simulator answered \(response.status): \(text)")
+            }
             return text
         }
     }
@@ -120,13 +125,20 @@ struct SimulateCommand: AsyncParsableCommand {
             @Argument(help: "Seconds.") var seconds: Double
             @OptionGroup var control: ControlOptions
 
+            func validate() throws {
+                guard (0...315_360_000).contains(seconds) else {
+                    throw ValidationError("\(seconds) seconds: wanted 0 to 315360000, ten years")
+                }
+            }
+
             func run() async throws {
                 let connection = try await PostgresConnection.connect(try Settings().database)
                 let moved = try await connection.execute(
                     "UPDATE world_clock SET shift = shift + make_interval(secs => $1::float8) WHERE is_simulated",
                     [.double(seconds)])
                 guard moved == 1 else {
-                    throw QueueError(.refused, "this database was not made with `migrate --simulation`: its clock cannot be moved")
+                    throw QueueError(
+                        .refused, "this database was not made with `migrate --simulation`: its clock cannot be moved")
                 }
                 let body = try JSONText(encoding: ["seconds": seconds])
                 Console.print(try await control.call("POST", "clock/advance", body.text))

@@ -64,7 +64,9 @@ struct JobspecsCommand: AsyncParsableCommand {
                 Console.print("\(path): ok (\(file.spec.kind), version \(file.spec.version))")
             } else {
                 let files = try JobSpecFile.load(directory: path, environment: settings.environment)
-                for file in files { Console.print("\(file.file): ok (\(file.spec.kind), version \(file.spec.version))") }
+                for file in files {
+                    Console.print("\(file.file): ok (\(file.spec.kind), version \(file.spec.version))")
+                }
             }
         }
     }

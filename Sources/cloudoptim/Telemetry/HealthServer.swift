@@ -28,7 +28,8 @@ enum HealthServer {
         return Application(
             router: router, configuration: ApplicationConfiguration(address: .hostname(host, port: port)),
             onServerRunning: { channel in
-                logger.info("health and metrics are served", metadata: ["port": "\(channel.localAddress?.port ?? port)"])
+                logger.info(
+                    "health and metrics are served", metadata: ["port": "\(channel.localAddress?.port ?? port)"])
             }, logger: quiet)
     }
 }

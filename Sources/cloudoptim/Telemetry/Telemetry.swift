@@ -31,7 +31,9 @@ enum Telemetry {
         do {
             if let warning = try await broker.policyWarning() { logger.warning("\(warning)") }
         } catch {
-            logger.warning("Redis does not answer: looking into the ledger until it does", metadata: ["error": .string("\(error)")])
+            logger.warning(
+                "Redis does not answer: looking into the ledger until it does", metadata: ["error": .string("\(error)")]
+            )
         }
         return broker
     }

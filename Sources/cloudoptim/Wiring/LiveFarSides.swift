@@ -131,7 +131,8 @@ struct SignedWebhook: Webhook {
         switch response.status {
         case 200...299: return response.status
         case 408, 429: throw FarSideError(.throttled, "the webhook answered \(response.status)")
-        case 400...499: throw FarSideError(.refused, farCode: "\(response.status)", "the webhook answered \(response.status)")
+        case 400...499:
+            throw FarSideError(.refused, farCode: "\(response.status)", "the webhook answered \(response.status)")
         default: throw FarSideError(.fault, "the webhook answered \(response.status)")
         }
     }

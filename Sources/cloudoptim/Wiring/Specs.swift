@@ -11,7 +11,9 @@ enum Specs {
         let known = Set(JobCatalog.all.kinds)
         if let stranger = specs.first(where: { !known.contains($0.kind) }) {
             throw QueueError(
-                .invalid, "\(settings.jobspecs)/\(stranger.kind).yaml: this program has no job of kind '\(stranger.kind)'; it has \(JobCatalog.all.kinds)")
+                .invalid,
+                "\(settings.jobspecs)/\(stranger.kind).yaml: this program has no job of kind '\(stranger.kind)'; it has \(JobCatalog.all.kinds)"
+            )
         }
         return specs
     }

@@ -3,6 +3,10 @@ import Testing
 
 @testable import Postgres
 
+/// Two sides meet at every place where a statement could be overtaken. One after the other: each holds eight connections.
+@Suite("Interleavings", .serialized)
+enum Interleavings {}
+
 /// A ledger in a schema of its own, and connections that a test can hold in the middle of a statement: after its
 /// snapshot, before its lock.
 struct Interleaving: Sendable {

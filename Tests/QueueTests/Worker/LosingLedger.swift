@@ -49,7 +49,9 @@ final class LosingLedger: WorkerLedger {
         return answers
     }
     func hasFinished(_ run: RunID) async throws -> Bool { await real.hasFinished(run) }
-    func intend(_ intent: EffectIntent, of run: RunID) async throws -> EffectEntry? { await real.intend(intent, of: run) }
+    func intend(_ intent: EffectIntent, of run: RunID) async throws -> EffectEntry? {
+        await real.intend(intent, of: run)
+    }
     func complete(effect key: String, state: EffectEntry.State, response: JSONText) async throws {
         await real.complete(effect: key, state: state, response: response)
     }

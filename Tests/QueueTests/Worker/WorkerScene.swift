@@ -27,7 +27,9 @@ struct WorkerScene: Sendable {
         func run(_ context: HandlerContext) async throws -> Outcome { try await body(context) }
     }
 
-    static func spec(_ kind: JobKind = "job", lane: Lane = .work, retries: RetryPolicy? = nil, timeout: Int = 60) -> JobSpec {
+    static func spec(_ kind: JobKind = "job", lane: Lane = .work, retries: RetryPolicy? = nil, timeout: Int = 60)
+        -> JobSpec
+    {
         JobSpec(
             kind: kind, lane: lane, timeoutSeconds: timeout,
             retries: retries ?? RetryPolicy(attemptsMax: 3, firstSeconds: 0.01, factor: 1, maxSeconds: 0.02, jitter: 0))

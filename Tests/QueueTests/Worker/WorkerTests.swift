@@ -193,13 +193,16 @@ struct WorkerTests {
 
     @Test func stopsAJobAtItsDeadlineAndRetriesIt() async throws {
         let id = try await scene.enqueue(WorkerScene.spec(timeout: 1))
-        try await scene.withWorker([WorkerScene.spec(timeout: 1)], handlers: [
-            "job": { context in
-                if context.job.attempt == 2 { return .done }
-                try await Task.sleep(for: .seconds(60))
-                return .done
-            }
-        ]) { _ in
+        try await scene.withWorker(
+            [WorkerScene.spec(timeout: 1)],
+            handlers: [
+                "job": { context in
+                    if context.job.attempt == 2 { return .done }
+                    try await Task.sleep(for: .seconds(60))
+                    return .done
+                }
+            ]
+        ) { _ in
             let row = try await scene.end(of: id)
             #expect(row.end == .done)
             #expect(row.attempt == 2)
@@ -353,12 +356,14 @@ struct LostAnswerTests {
         let id = try await scene.enqueue()
         let runs = Tally()
         let losing = LosingLedger(scene.ledger, losesFirstSettlement: true)
-        try await scene.withWorker(handlers: [
-            "job": { _ in
-                runs.add()
-                return .done
-            }
-        ], ledger: losing) { _ in
+        try await scene.withWorker(
+            handlers: [
+                "job": { _ in
+                    runs.add()
+                    return .done
+                }
+            ], ledger: losing
+        ) { _ in
             let ended = try await scene.end(of: id)
             #expect(ended.end == .done)
         }

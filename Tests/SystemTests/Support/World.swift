@@ -12,6 +12,7 @@ struct WorldFile: Decodable, Sendable {
         var roleARN: String
         var externalID: String
         var launchTemplateID: String
+        var subnets: [String: String]
     }
 
     var awsURL: String

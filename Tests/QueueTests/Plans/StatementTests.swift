@@ -1,0 +1,143 @@
+import Foundation
+import JobQueue
+import Testing
+
+@testable import Postgres
+
+/// Every statement of module Postgres by its name, as the sources spell it.
+enum AllStatements {
+    static let list: [(name: String, sql: String)] = named + bites
+
+    private static let bites = SweepStatements.bites.map { (name: "SweepStatements.bites \($0.table)", sql: $0.sql) }
+
+    private static let named: [(name: String, sql: String)] = [
+        ("EnqueueStatements.enqueue", EnqueueStatements.enqueue),
+        ("EnqueueStatements.holders", EnqueueStatements.holders),
+        ("EnqueueStatements.markReplayed", EnqueueStatements.markReplayed),
+        ("FeedStatements.ready", FeedStatements.ready),
+        ("FeedStatements.suspects", FeedStatements.suspects),
+        ("FeedStatements.readyLists", FeedStatements.readyLists),
+        ("ClaimStatements.claim", ClaimStatements.claim),
+        ("ClaimStatements.ratedCandidates", ClaimStatements.ratedCandidates),
+        ("ClaimStatements.makeBuckets", ClaimStatements.makeBuckets),
+        ("ClaimStatements.lockBuckets", ClaimStatements.lockBuckets),
+        ("ClaimStatements.spendTokens", ClaimStatements.spendTokens),
+        ("ClaimStatements.postpone", ClaimStatements.postpone),
+        ("WorkerStatements.register", WorkerStatements.register),
+        ("WorkerStatements.renew", WorkerStatements.renew),
+        ("WorkerStatements.setState", WorkerStatements.setState),
+        ("EffectStatements.intend", EffectStatements.intend),
+        ("EffectStatements.read", EffectStatements.read),
+        ("EffectStatements.complete", EffectStatements.complete),
+        ("EffectStatements.withdraw", EffectStatements.withdraw),
+        ("SettleStatements.save", SettleStatements.save),
+        ("SettleStatements.finish", SettleStatements.finish),
+        ("SettleStatements.conclude", SettleStatements.conclude),
+        ("SettleStatements.hasFinished", SettleStatements.hasFinished),
+        ("SettleStatements.appendLog", SettleStatements.appendLog),
+        ("SettleStatements.tenantOf", SettleStatements.tenantOf),
+        ("CancelStatements.cancel", CancelStatements.cancel),
+        ("CancelStatements.hasEnded", CancelStatements.hasEnded),
+        ("ReapStatements.buryWorkers", ReapStatements.buryWorkers),
+        ("ReapStatements.deadWorkers", ReapStatements.deadWorkers),
+        ("ReapStatements.lock", ReapStatements.lock),
+        ("ReapStatements.act", ReapStatements.act),
+        ("ReapStatements.extendLeases", ReapStatements.extendLeases),
+        ("ReapStatements.lead", ReapStatements.lead),
+        ("ReapStatements.resign", ReapStatements.resign),
+        ("ScheduleStatements.publish", ScheduleStatements.publish),
+        ("ScheduleStatements.higher", ScheduleStatements.higher),
+        ("ScheduleStatements.kinds", ScheduleStatements.kinds),
+        ("ScheduleStatements.timetable", ScheduleStatements.timetable),
+        ("ScheduleStatements.timetableVersion", ScheduleStatements.timetableVersion),
+        ("ScheduleStatements.fire", ScheduleStatements.fire),
+        ("ScheduleStatements.earlier", ScheduleStatements.earlier),
+        ("SweepStatements.historyDays", SweepStatements.historyDays),
+        ("SweepStatements.partitions", SweepStatements.partitions),
+        ("SweepStatements.today", SweepStatements.today),
+        ("SweepStatements.rowsInDefault", SweepStatements.rowsInDefault),
+        ("StatusReader.jobsSQL", StatusReader.jobsSQL),
+        ("StatusReader.jobSQL", StatusReader.jobSQL),
+        ("StatusReader.deadSQL", StatusReader.deadSQL),
+        ("StatusReader.kindsSQL", StatusReader.kindsSQL),
+        ("StatusReader.reasonsSQL", StatusReader.reasonsSQL),
+        ("StatusReader.aheadSQL", StatusReader.aheadSQL),
+    ]
+
+    /// Strings that are no statements: a fragment, and a command that cannot be prepared.
+    static let others: Set = ["ClaimStatements.isPaused", "EffectStatements.lockTimeout"]
+}
+
+@Suite("Statements")
+struct StatementTests {
+    @Test("every statement prepares against the migrated schema")
+    func prepare() async throws {
+        try await withSchema { connection, _ in
+            for (number, (name, sql)) in AllStatements.list.enumerated() {
+                do {
+                    try await connection.script("PREPARE statement_\(number) AS \(sql)")
+                } catch {
+                    Issue.record("\(name): \(error)")
+                }
+            }
+        }
+    }
+
+    @Test("the list above has every statement that the sources have")
+    func complete() throws {
+        let module = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().deletingLastPathComponent().appending(path: "Sources/Postgres")
+        let folder = module.appending(path: "Statements")
+        let files =
+            try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)
+            + [module.appending(path: "StatusReader.swift")]
+        var found: Set<String> = []
+        for file in files where file.pathExtension == "swift" {
+            let type = file.deletingPathExtension().lastPathComponent
+            let text = try String(contentsOf: file, encoding: .utf8)
+            for match in text.matches(of: /static let (\w+) =\s*"/) { found.insert("\(type).\(match.1)") }
+        }
+        #expect(found.count > 40)
+        let listed = Set(AllStatements.list.map(\.name)).union(AllStatements.others)
+        #expect(found.subtracting(listed).sorted() == [])
+    }
+
+    @Test("no statement names all columns with a star: a column added by a newer release must not stop this one")
+    func stars() {
+        // Inside a statement a star may repeat what the statement itself listed.
+        let own =
+            #/(SELECT|,) *((u|c|t)\.)?\* FROM (u|c|t|unnest|j)\b|SELECT u\.\*, CASE|SELECT c\.\* FROM c|SELECT \* FROM job WHERE id = \$1/#
+        for (name, sql) in AllStatements.list {
+            let rest = sql.replacing(own, with: "").replacing("count(*)", with: "").replacing(
+                #/\) \* [a-z(]/#, with: "")
+            #expect(!rest.contains(#/\bSELECT \*|\bRETURNING \*|\w\.\*/#), "\(name)")
+        }
+    }
+}
+
+/// Runs a test's body in a migrated schema of its own.
+func withSchema(
+    _ migrations: [Migration]? = nil, isSimulation: Bool = false,
+    _ body: (PostgresConnection, PostgresConfiguration) async throws -> Void
+) async throws {
+    var configuration = try TestServers.database()
+    let schema = "plans_" + JobID().description.replacing("-", with: "").suffix(16)
+    configuration.schema = schema
+    let connection = try await PostgresConnection.connect(configuration, timeout: .seconds(60), name: "pg-plans")
+    func drop() async throws {
+        try await connection.script("SET client_min_messages = warning; DROP SCHEMA IF EXISTS \(schema) CASCADE")
+        await connection.close()
+    }
+    do {
+        let steps = try migrations ?? Migration.queue
+        if !steps.isEmpty {
+            _ = try await Migrator(steps).run(on: connection, schema: schema, isSimulation: isSimulation)
+        }
+        try await body(connection, configuration)
+    } catch {
+        await connection.rollback()
+        try await drop()
+        throw error
+    }
+    try await drop()
+}
