@@ -50,7 +50,7 @@ enum Audit {
 
         CREATE FUNCTION chaos_note_checkpoint() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN
-            IF (NEW.checkpoint ->> 'fence')::bigint <> NEW.fence THEN
+            IF (NEW.checkpoint ->> 'fence')::bigint <> NEW.fence OR NEW.state <> 1 THEN
                 INSERT INTO chaos_flaw (what, job, detail) VALUES ('checkpoint of another run', NEW.id, NEW.checkpoint::text);
             END IF;
             IF (NEW.checkpoint ->> 'step')::int < (OLD.checkpoint ->> 'step')::int THEN

@@ -81,7 +81,7 @@ struct Checker: Sendable {
         for row in try await connection.query(CheckStatements.done) {
             let (kind, number) = (try row.string(0), try row.int(1))
             let keys =
-                kind == "steps" ? (0..<LoadKinds.stepsMax).map { "steps/\(number)/\($0)" } : ["\(kind)/\(number)"]
+                kind == "steps" ? LoadKinds.stepsWithEffect.map { "steps/\(number)/\($0)" } : ["\(kind)/\(number)"]
             for key in keys where executed[key] == nil {
                 report.effectsMissing += 1
                 example("effects_missing", key, "never executed", &report, report.effectsMissing)

@@ -27,7 +27,9 @@ struct LoadHandler: Handler {
             let start = try job.checkpoint.map { try $0.decode(Checkpoint.self).step } ?? 0
             for step in start..<LoadKinds.stepsMax {
                 try await context.wait(for: pause)
-                try await effect(context, .token, "steps/\(parameters.n)/\(step)")
+                if LoadKinds.stepsWithEffect.contains(step) {
+                    try await effect(context, .token, "steps/\(parameters.n)/\(step)")
+                }
                 try await context.save(
                     checkpoint: try JSONText(encoding: Checkpoint(fence: job.fence, step: step + 1)),
                     progress: JobProgress(done: step + 1, total: LoadKinds.stepsMax))

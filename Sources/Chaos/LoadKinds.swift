@@ -12,11 +12,12 @@ enum LoadKinds {
     static let ratePerSecond = 8.0
     static let rateBurst = 5.0
     static let stepsMax = 6
+    static let stepsWithEffect = [0, 2, 4]
     static let childrenOfAParent = 2
 
     static let short = spec("short")
     static let urgent = spec("urgent", lane: .interruption)
-    /// Waits, saves a checkpoint and has a keyed effect in every step.
+    /// Waits and saves a checkpoint in every step, and has a keyed effect in every other.
     static let steps = spec("steps", timeoutSeconds: 240)
     static let keyed = spec("keyed")
     static let plain = spec("plain")

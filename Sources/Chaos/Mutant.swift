@@ -52,6 +52,21 @@ enum Mutant: String, CaseIterable, Sendable {
         }
     }
 
+    /// What the checker must find broken, one of these at least: anything else would be luck.
+    var mustBreak: Set<String> {
+        switch self {
+        case .noFenceInFinish, .claimKeepsFence: ["fence_regressions", "illegal_moves"]
+        case .noFenceInCheckpoint, .reaperWithoutStateCheck, .intentWithoutFence, .scanIgnoresLeases: ["illegal_moves"]
+        case .noEffectLedger, .lostAnswerRepeated: ["effects_doubled"]
+        case .keyReleasedEarly, .keyNeverReleased: ["keys_leaked"]
+        case .orphanNeverHandedBack: ["jobs_stuck"]
+        case .slotsFreedBySettledList, .slotWithoutRun: ["slots_leaked"]
+        case .fireWithoutCompare: ["schedule_slots_doubled"]
+        case .interruptBurnsAttempt: ["attempts_burnt_by_deploy"]
+        case .crashAccuses: ["innocents_quarantined"]
+        }
+    }
+
     /// Zombies write only when they still believe in their lease: in these rounds the fence stands alone.
     var needsZombies: Bool { faults == [.stopWorker] }
 }

@@ -15,7 +15,8 @@ enum MutantStatements {
         """
     static let checkpoint = "UPDATE job SET checkpoint = $2 WHERE id = $1"
     static let heldByTheDead = """
-        SELECT j.id FROM job j JOIN worker w ON w.id = j.worker_id WHERE j.state = 1 AND w.state = 2
+        SELECT j.id FROM job j JOIN worker w ON w.id = j.worker_id WHERE j.state = 1
+           AND (w.state = 2 OR w.expires_at < now() - interval '3 s')
         """
     static let takeBack = """
         WITH u AS (UPDATE job SET state = 0, worker_id = NULL, claimed_at = NULL, deadline_at = NULL, run_at = now()

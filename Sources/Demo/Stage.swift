@@ -149,6 +149,15 @@ struct Stage: Sendable {
         } catch {
             narrator.plain("tools/services stop: \(error)")
         }
+        // Addresses and a key of servers that are gone.
+        for name in ["cloudoptim.env", "sealing.key"] {
+            let path = "\(settings.directory)/\(name)"
+            do {
+                if FileManager.default.fileExists(atPath: path) { try FileManager.default.removeItem(atPath: path) }
+            } catch {
+                narrator.plain("\(settings.short(path)) is left: \(error)")
+            }
+        }
     }
 
     // MARK: Files

@@ -37,6 +37,7 @@ enum Tool {
             let tail = answer.output.split(separator: "\n").suffix(6).joined(separator: "\n  ")
             throw DemoError("\(name) ended with \(answer.status)\(isKilled ? " (too slow)" : ""):\n  \(tail)")
         }
+        try Task.checkCancellation()
         return answer
     }
 

@@ -9,7 +9,8 @@ extension SystemTests {
     @Suite("The command", .fleet(clusters: ["blue"], nodes: 3, pods: 6, environment: FleetPlan.impatient))
     struct CommandTests {
         static let commands: [[String]] = [
-            [], ["migrate"], ["scheduler"], ["worker"], ["enqueue"], ["kill-switch"], ["queues"], ["schedules"],
+            [], ["migrate"], ["scheduler"], ["worker"], ["enqueue"], ["kill-switch"], ["health"], ["queues"],
+            ["schedules"],
             ["workers"],
             ["jobs"], ["jobs", "list"], ["jobs", "show"], ["jobs", "explain"], ["jobs", "cancel"], ["jobs", "retry"],
             ["clusters"], ["clusters", "add"], ["clusters", "list"], ["clusters", "check"], ["clusters", "set-mode"],

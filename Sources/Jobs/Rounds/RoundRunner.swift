@@ -46,7 +46,7 @@ public struct RoundRunner: Handler {
             let decision = try await decision(of: job, state: &state, context: context)
             let actions = ActionRunner(
                 sources: sources, job: context.job, modeMax: modeMax(context.job.kind), logger: logger)
-            let reports = try await actions.run(decision.actions, context: context)
+            let reports = try await context.withoutSlot { try await actions.run(decision.actions, context: context) }
             let records = try FactRecords.records(of: decision, context: context)
             let withheld = decision.actions.filter { action in
                 reports.contains { $0.key == action.key && $0.outcome == .withheld }
@@ -108,7 +108,8 @@ public struct RoundRunner: Handler {
     ) async throws -> Decision {
         if let stored = state.decision { return stored }
         let jobContext = JobContext(handler: context, now: try await context.now(), state: state, sources: sources)
-        let decision = try await job.round(jobContext).validated()
+        // Far calls mostly wait: a hundred interruptions at once need a hundred of them, not a hundred slots.
+        let decision = try await context.withoutSlot { try await job.round(jobContext) }.validated()
         if !decision.actions.isEmpty {
             state.decision = decision
             try await context.save(checkpoint: JSONText(encoding: state))

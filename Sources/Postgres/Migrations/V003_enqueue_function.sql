@@ -98,6 +98,9 @@ BEGIN
                     now() + make_interval(secs => release_seconds))
             ON CONFLICT DO NOTHING;
         SELECT jk.job_id, jk.args_hash INTO first_id, first_hash FROM job_key jk WHERE jk.key = job_key_text;
+        IF first_id IS NULL THEN
+            RAISE EXCEPTION 'key "%" was freed at this moment: try again', job_key_text USING ERRCODE = '40001';
+        END IF;
         IF first_id IS DISTINCT FROM new_id THEN
             IF first_hash IS DISTINCT FROM hash THEN
                 RAISE EXCEPTION 'key "%" belongs to job % with other arguments', job_key_text, first_id

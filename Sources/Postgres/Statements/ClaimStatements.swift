@@ -32,8 +32,8 @@ enum ClaimStatements {
         f AS (
             SELECT k.limit_key, n.n, row_number() OVER (PARTITION BY k.limit_key ORDER BY n.n) AS rn
               FROM (SELECT limit_key, max(limit_max) AS slots, count(*) AS wanted FROM r GROUP BY limit_key) k,
-                   LATERAL (SELECT n FROM generate_series(1, k.slots) AS n
-                             WHERE NOT EXISTS (SELECT FROM job_slot s WHERE s.limit_key = k.limit_key AND s.n = n)
+                   LATERAL (SELECT t.n FROM generate_series(1, k.slots) AS t(n)
+                             WHERE NOT EXISTS (SELECT FROM job_slot s WHERE s.limit_key = k.limit_key AND s.n = t.n)
                              LIMIT k.wanted) n),
         g AS (
             INSERT INTO job_slot (limit_key, n, job_id, fence)

@@ -73,10 +73,11 @@ struct PlanTests {
         case .custom: rows = try await connection.query("EXPLAIN (FORMAT JSON) \(sql)", values)
         case .generic:
             // A plan for all values is the same whatever is given.
-            let types = values.map { Self.typeNames[$0.typeID] ?? "unknown" }.joined(separator: ", ")
-            let nulls = values.map { _ in "NULL" }.joined(separator: ", ")
-            try await connection.script("PREPARE explained (\(types)) AS \(sql)")
-            rows = try await connection.query("EXPLAIN (FORMAT JSON) EXECUTE explained (\(nulls))")
+            func list(_ items: [String]) -> String { items.isEmpty ? "" : "(\(items.joined(separator: ", ")))" }
+            let types = list(values.map { Self.typeNames[$0.typeID] ?? "unknown" })
+            let nulls = list(values.map { _ in "NULL" })
+            try await connection.script("PREPARE explained \(types) AS \(sql)")
+            rows = try await connection.query("EXPLAIN (FORMAT JSON) EXECUTE explained \(nulls)")
             try await connection.script("DEALLOCATE explained")
         }
         return try ExplainedPlan(try #require(rows.first).json(0))

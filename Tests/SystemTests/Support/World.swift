@@ -55,7 +55,16 @@ struct WorldState: Decodable, Sendable {
     }
 
     var nodes: [Node]
-    var pdbViolations: [JSONText]
+    /// A budget that a client's removal of a pod broke.
+    struct Violation: Decodable, Sendable {
+        var budget: String
+        var pod: String
+        /// "evict" or "delete".
+        var verb: String
+        var at: String
+    }
+
+    var pdbViolations: [Violation]
     var abruptPodDeaths: Int
     var launchesByToken: [String: Launch]
 

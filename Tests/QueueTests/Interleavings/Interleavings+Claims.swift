@@ -144,6 +144,23 @@ extension Interleavings {
             }
         }
 
+        @Test("a free slot is taken while other slots of the key are held, up to the limit, one claim after the other")
+        func slotsOneByOne() async throws {
+            try await Interleaving.run { stage in
+                let scene = stage.scene
+                let worker = try await scene.worker()
+                var ids: [JobID] = []
+                for _ in 0..<3 { ids.append(try await scene.add(LedgerScene.limited, target: "t")) }
+                let first = try await scene.run(ids[0], by: worker)
+                let second = try await scene.run(ids[1], by: worker)
+                #expect(try await scene.claim([ids[2]], by: worker).isEmpty)
+                #expect(try await scene.settle(first, .finished))
+                let third = try await scene.run(ids[2], by: worker)
+                let slots = Set([second, third].map { Held(job: $0.job, fence: 1) })
+                #expect(try await stage.subject.slots("limit/t") == slots)
+            }
+        }
+
         @Test("a limit holds when claims that read the same free slots meet")
         func staleSlots() async throws {
             try await Interleaving.run { stage in

@@ -126,5 +126,53 @@ extension Interleavings {
                 #expect(stored.count { if case .duplicate = $0 { true } else { false } } == 3)
             }
         }
+
+        private static let external = JobSpec(
+            kind: "external", parameters: ["n": .init(type: .integer, defaultValue: JSONText(text: "1"))],
+            external: true)
+        private static let fromSQL = "SELECT enqueue('external', '{}', key => 'k')"
+
+        @Test(
+            "a request from SQL and one from a program with one key are one job, whoever comes first",
+            arguments: First.allCases, [true, false])
+        func programAndSQL(_ first: First, _ isSQLFirst: Bool) async throws {
+            try await Interleaving.run { stage in
+                _ = try await stage.ledger.publish([Self.external])
+                let key = IdempotencyKey("k", release: .after(.seconds(86_400)))
+                let job = try NewJob(request: JobRequest("external", key: key), spec: Self.external).resolved(
+                    tenant: "")
+                let bySQL: @Sendable (PostgresConnection) async throws -> JobID? = {
+                    try await $0.query(Self.fromSQL).first?.uuid(0)
+                }
+                let byProgram: @Sendable (PostgresConnection) async throws -> JobID? = {
+                    try await $0.enqueueOne(job).id
+                }
+                try await stage.other.begin()
+                let one = try #require(try await (isSQLFirst ? bySQL : byProgram)(stage.other))
+                let two = try await stage.whileHeld(stage.held, isSQLFirst ? byProgram : bySQL) {
+                    if first == .commits { try await stage.other.commit() } else { await stage.other.rollback() }
+                }
+                #expect((two == one) == (first == .commits))
+                #expect(try await stage.scene.facts(try #require(two)).place == "queued")
+            }
+        }
+
+        @Test("a request from SQL whose key is freed between its two statements is told to try again")
+        func freedKey() async throws {
+            try await Interleaving.run { stage in
+                _ = try await stage.ledger.publish([Self.external])
+                _ = try await stage.held.query(Self.fromSQL)
+                // After the statement that found the key taken, and before the one that reads whose it is.
+                try await stage.held.script(
+                    """
+                    CREATE FUNCTION free_key() RETURNS trigger LANGUAGE plpgsql AS
+                        $$ BEGIN DELETE FROM job_key; DELETE FROM job; RETURN NULL; END $$;
+                    CREATE TRIGGER freed AFTER INSERT ON job_key FOR EACH STATEMENT EXECUTE FUNCTION free_key()
+                    """)
+                let error = try await queueError { _ = try await stage.held.query(Self.fromSQL) }
+                #expect(error.code == .unavailable)
+                #expect(error.postgres?.sqlState == "40001")
+            }
+        }
     }
 }
