@@ -13,7 +13,7 @@ final class XMLElementTree {
         let parser = XMLParser(data: Data(document))
         let builder = Builder(root: self)
         parser.delegate = builder
-        guard parser.parse() else {
+        guard parser.parse(), builder.isAtTheEnd else {
             throw DemoError("not XML: \(String(decoding: document.prefix(200), as: UTF8.self))")
         }
     }
@@ -33,6 +33,9 @@ final class XMLElementTree {
         private var path: [XMLElementTree]
 
         init(root: XMLElementTree) { path = [root] }
+
+        /// Foundation's parser takes a document that breaks off for a whole one.
+        var isAtTheEnd: Bool { path.count == 1 && path[0].elements.count == 1 }
 
         func parser(
             _ parser: XMLParser, didStartElement elementName: String, namespaceURI: String?,

@@ -137,7 +137,13 @@ struct LoadTest {
         }
         // Every tenth comes twice, as SQS may do it; a body without an event id is a message of its own each time.
         let doubled = bodies.enumerated().filter { $0.offset % 10 == 0 && $0.offset % 4 != 3 }.map(\.element)
+        // Sending takes longer than reading: nobody polls until all of it is there.
+        try await setPolling(fleet, false)
+        try await eventually("the last poll is over") {
+            try await fleet.number("SELECT count(*) FROM job WHERE kind = 'poll-sqs'") == 0
+        }
         try await world.send(bodies.shuffled() + doubled, to: queue)
+        try await setPolling(fleet, true)
         let start = ContinuousClock.now
         let after = try await eventually("every event is accounted for", within: load.limit) {
             let found = try await counts(fleet).merging(before) { $0 - $1 }
@@ -183,6 +189,11 @@ struct LoadTest {
         for role in roles { _ = try await Fleet.port(of: role) }
         let nodes = try await fleet.world.state().nodes.count / 2
         for short in ["idle", "busy"] { try await fleet.awaitIndex(short, nodes: nodes) }
+    }
+
+    private func setPolling(_ fleet: Fleet, _ isOn: Bool) async throws {
+        _ = try await fleet.rows(
+            "UPDATE schedule SET enabled = $1 WHERE kind = 'poll-sqs' RETURNING id", [.bool(isOn)])
     }
 
     /// What is left of the load goes, so that the next test begins with an empty queue.

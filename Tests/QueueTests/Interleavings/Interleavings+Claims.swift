@@ -25,12 +25,14 @@ extension Interleavings {
             }
         }
 
-        @Test("I1, I2: a claim with an old snapshot takes a job as it is now, or leaves it", arguments: Change.allCases)
-        func oldSnapshot(_ change: Change) async throws {
+        @Test(
+            "I1, I2: a claim with an old snapshot takes a job as it is now, or leaves it", arguments: Change.allCases,
+            [LedgerScene.plain, LedgerScene.limited])
+        func oldSnapshot(_ change: Change, _ spec: JobSpec) async throws {
             try await Interleaving.run { stage in
                 let scene = stage.scene
                 let (one, two) = (try await scene.worker(), try await scene.worker())
-                let job = try await scene.add(LedgerScene.limited, target: "t")
+                let job = try await scene.add(spec, target: "t")
                 let claimed = try await stage.whileSlow(Self.claim([job], one)) {
                     switch change {
                     case .cancelled: #expect(try await scene.ledger.cancel(job, by: "test") == .cancelled)
@@ -54,6 +56,9 @@ extension Interleavings {
                     }
                 }
                 #expect(claimed.map(\.fence) == (change.fence.map { [$0] } ?? []))
+                let facts = try await scene.facts(job)
+                #expect(facts.fence == (change.fence ?? (change == .cancelled || change == .suspect ? 0 : 1)))
+                guard spec.limit != nil else { return }
                 let slots = try await stage.subject.slots("limit/t")
                 switch change {
                 case .claimed: #expect(slots == [Held(job: job, fence: 1)])
@@ -119,17 +124,20 @@ extension Interleavings {
             try await Interleaving.run { stage in
                 let scene = stage.scene
                 let (one, two) = (try await scene.worker(), try await scene.worker())
-                // Ids grow with time: the first pair asks for y before x by id, the second for x before y.
-                var ids: [JobID] = []
-                for target in ["y", "x", "x", "y"] {
-                    ids.append(try await scene.add(LedgerScene.limited, target: target))
+                // By id the first three ask for x, y, z, the others for z, y, x.
+                let ids = (0..<6).map { _ in JobID() }.sorted()
+                for (id, target) in zip(ids, ["x", "y", "z", "z", "y", "x"]) {
+                    let request = JobRequest("limited", target: target)
+                    var job = NewJob(request: request, spec: LedgerScene.limited)
+                    job.id = id
+                    #expect(try await scene.ledger.enqueue([job]) == [.enqueued(id)])
                 }
-                // An uncommitted slot 1 of x holds both claims at the same place.
+                // An uncommitted slot 1 of y holds the claim that has x; the other then waits for x, and must not have z.
                 try await stage.other.begin()
                 try await stage.other.execute(
-                    "INSERT INTO job_slot (limit_key, n, job_id, fence) VALUES ('limit/x', 1, $1, 1)", [.uuid(JobID())])
+                    "INSERT INTO job_slot (limit_key, n, job_id, fence) VALUES ('limit/y', 1, $1, 1)", [.uuid(JobID())])
                 let pid = try await stage.processID(stage.slow)
-                let (left, right) = (Array(ids[..<2]), Array(ids[2...]))
+                let (left, right) = (Array(ids[..<3]), Array(ids[3...]))
                 async let others = stage.slow.claim(right, two, LedgerScene.kinds, false)
                 let claimed = try await stage.whileHeld(stage.held, Self.claim(left, one)) {
                     try await eventually("the second claim waits for no lock") { try await stage.isWaiting(pid) }
@@ -137,10 +145,10 @@ extension Interleavings {
                 }
                 // Each key has two slots, and both claims chose the first: who comes second leaves its job for later.
                 let won = [Set(claimed.map(\.id)), Set(try await others.map(\.id))]
-                #expect(won.map(\.count).sorted() == [0, 2])
+                #expect(won.map(\.count).sorted() == [0, 3])
                 try await stage.checkInvariants()
                 let rest = won[0].isEmpty ? left : right
-                #expect(try await scene.claim(rest, by: one).count == 2)
+                #expect(try await scene.claim(rest, by: one).count == 3)
             }
         }
 

@@ -110,7 +110,8 @@ extension Interleavings {
             try await Interleaving.run { stage in
                 let forth = try ["a", "b", "c"].map { try job($0) }
                 let back = try ["c", "b", "a"].map { try job($0) }
-                let first = try job("a")
+                // Whoever has "a" waits for "b"; the other waits for "a", and must not have "c".
+                let first = try job("b")
                 try await stage.other.begin()
                 #expect(try await stage.other.enqueueOne(first) == .enqueued(first.id))
                 let pid = try await stage.processID(stage.slow)
