@@ -23,8 +23,10 @@ struct Evidence: Sendable {
     var replacements: [FarSide.Instance]
     var messagesLeft: Int
     var jobs: [LedgerWindow.Job]
-    /// Every job that was ever seen, with its kind where it is known.
+    /// The kind of every job that was ever seen, by id.
     var jobsSeen: [String: String]
+    /// Jobs that the ledger names and that are nowhere in it.
+    var unaccounted: [String]
     var scheduledKinds: Set<String>
     var lateSchedules: [String]
     var kill: Kill?
@@ -184,9 +186,10 @@ struct Judge {
     /// each schedule has a current one.
     var jobsLost: [String] {
         let present = Dictionary(evidence.jobs.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
-        let vanished = evidence.jobsSeen.filter { id, kind in
-            present[id] == nil && !evidence.scheduledKinds.contains(kind)
-        }.map { "\($0.key) vanished" }
+        let vanished =
+            evidence.jobsSeen.filter { id, kind in
+                present[id] == nil && !evidence.scheduledKinds.contains(kind)
+            }.map { "\($0.value) \($0.key) vanished" } + evidence.unaccounted.map { "\($0) is named and nowhere" }
         let failed = evidence.jobs.filter { $0.state == "dead" }.map { "\($0.kind) \($0.id) is dead" }
         let open = evidence.jobs.filter { !$0.isEnded && !evidence.scheduledKinds.contains($0.kind) }
             .map { "\($0.kind) \($0.id) is \($0.state)" }

@@ -55,18 +55,20 @@ struct LedgerWindow: Sendable {
         }
     }
 
-    /// Ids that the ledger itself names outside the jobs' own tables, without those of the load that are found: each
-    /// must still be there.
-    func namedIDs() async throws -> Set<String> {
-        let rows = try await connection.query(
+    /// Jobs that the ledger itself names outside the jobs' own tables and that are in none of these, in one snapshot.
+    func unaccounted() async throws -> [String] {
+        try await connection.query(
             """
-            (SELECT k.job_id::text FROM job_key k UNION SELECT e.job_id::text FROM effect e
-            UNION SELECT i.job_id::text FROM interruption i
-            UNION SELECT v.job_id::text FROM event v UNION SELECT f.job_id::text FROM finding f)
-            EXCEPT (SELECT h.id::text FROM job_history h WHERE h.kind = 'noop'
-            UNION SELECT j.id::text FROM job j WHERE j.kind = 'noop')
-            """)
-        return Set(try rows.map { try $0.string(0) })
+            SELECT n.id::text FROM (
+                SELECT k.job_id AS id FROM job_key k UNION SELECT e.job_id FROM effect e
+                UNION SELECT i.job_id FROM interruption i UNION SELECT v.job_id FROM event v
+                UNION SELECT f.job_id FROM finding f) n
+             WHERE NOT EXISTS (SELECT FROM job j WHERE j.id = n.id)
+               AND NOT EXISTS (SELECT FROM job_history h WHERE h.id = n.id)
+               AND NOT EXISTS (SELECT FROM job_dead d WHERE d.id = n.id)
+             ORDER BY n.id
+            """
+        ).map { try $0.string(0) }
     }
 
     /// Kinds that a schedule brings: a look that found nothing leaves no history on purpose.

@@ -318,11 +318,11 @@ actor Screenplay {
 
     private func evidence() async throws -> Evidence {
         try await look()
-        for id in try await props.ledger.namedIDs() where jobsSeen[id] == nil { jobsSeen[id] = "?" }
         return Evidence(
             warned: warned, strangers: strangers, state: state, calls: calls,
             replacements: try await props.farSide.instances(tag: Judge.replacesTag),
             messagesLeft: try await props.farSide.messagesLeft(), jobs: jobs, jobsSeen: jobsSeen,
+            unaccounted: try await props.ledger.unaccounted(),
             scheduledKinds: try await props.ledger.scheduledKinds(),
             lateSchedules: try await props.ledger.lateSchedules(seconds: 20), kill: kill, idsFlushed: idsFlushed,
             loadEnqueued: DemoSettings.loadJobs, load: load, seconds: narrator.seconds)

@@ -67,7 +67,6 @@ extension MemoryLedger {
             requeue(id, after: backOff(row, isCrash: true)) { job in
                 job.crashes = row.crashes + 1
                 job.soloCrashes += row.isAlone ? 1 : 0
-                job.lateAt = row.lateAt
             }
             report.requeued += 1
         } else if row.attempt >= row.job.attemptsMax {
@@ -76,7 +75,6 @@ extension MemoryLedger {
         } else {
             requeue(id, after: backOff(row, isCrash: false), keepsAttempt: true) { job in
                 job.crashes = row.crashes
-                job.lateAt = row.lateAt
             }
             report.requeued += 1
         }

@@ -55,6 +55,7 @@ struct JudgeTests {
             evidence.state.nodes[0].removals.append(evidence.state.nodes[0].removals[0])
         },
         Fault("a job that vanished", "job lost") { $0.jobsSeen["gone"] = "notify" },
+        Fault("a job that is named and nowhere", "job lost") { $0.unaccounted = ["gone"] },
         Fault("a dead job", "job lost") { $0.jobs[0].state = "dead" },
         Fault("a job that does not end", "job lost") { $0.jobs[0].state = "running" },
         Fault("a drain that was never enqueued", "job lost") { $0.jobs.removeAll { $0.id == "d2" } },
@@ -149,6 +150,7 @@ extension Evidence {
                 ], clusters: []),
             calls: [], replacements: [replacement("i-3", of: "i-1"), replacement("i-4", of: "i-2")], messagesLeft: 0,
             jobs: jobs, jobsSeen: Dictionary(uniqueKeysWithValues: jobs.map { ($0.id, $0.kind) }),
+            unaccounted: [],
             scheduledKinds: ["poll-sqs"], lateSchedules: [],
             kill: .init(worker: "worker-2", job: "d1", fence: 1, asked: 4, pods: 6), idsFlushed: 900,
             loadEnqueued: 10, load: .init(ended: 10, other: 0), seconds: 60)

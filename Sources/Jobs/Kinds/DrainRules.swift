@@ -43,7 +43,9 @@ struct DrainRules {
         let taint = NodeMark.taint(DrainNode.taintValue)
         let movable = MovablePods.of(seen.pods, taint: taint)
         let isOver = seen.now >= interruption.deadline
-        if movable.isEmpty || (isOver && isInstanceEnded) {
+        // An empty node is cordoned too: otherwise pods are placed on it while it waits for its end.
+        let isEmptyForGood = movable.isEmpty && (isCordonSettled || isInstanceEnded)
+        if isEmptyForGood || (isOver && isInstanceEnded) {
             return try finish(node, interruption, left: movable)
         }
         if seen.now.timeIntervalSince(interruption.deadline) > DrainRules.overtimeMax {
@@ -56,6 +58,7 @@ struct DrainRules {
         return decision
     }
 
+    private var isCordonSettled: Bool { memory.isCordoned || memory.cordonTries >= DrainRules.cordonTriesMax }
     private var isInstanceEnded: Bool { seen.isInstanceKnown && (seen.instance?.state.isEnding ?? true) }
     private var nowMilliseconds: Int64 { Int64(seen.now.timeIntervalSince1970 * 1000) }
 
@@ -124,7 +127,7 @@ struct DrainRules {
     private func terminateKey(_ interruption: Interruption) -> String { "terminate/\(interruption.intent)" }
 
     private mutating func cordon(_ node: Node, _ interruption: Interruption) {
-        guard !memory.isCordoned, memory.cordonTries < DrainRules.cordonTriesMax else { return }
+        guard !isCordonSettled else { return }
         let reason = "\(interruption.kind.rawValue): the instance \(interruption.instance) is about to go"
         decision.actions.append(
             Action(

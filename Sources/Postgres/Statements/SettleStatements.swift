@@ -39,7 +39,7 @@ enum SettleStatements {
     /// `$1` ids, `$2` fences, `$3` verdicts, `$4` seconds until the next run, `$5` errors, `$6` reasons, `$7` worker.
     ///
     /// The claim raised `attempt`: a retry keeps that, a snooze and an interrupt give it back. Whoever was asked to
-    /// cancel is cancelled, whatever else was to become of it.
+    /// cancel is cancelled, unless it died of its own error.
     static let conclude = """
         WITH d AS (
             SELECT DISTINCT ON (id, fence) id, fence, verdict, seconds, error, reason

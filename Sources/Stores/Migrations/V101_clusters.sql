@@ -181,6 +181,9 @@ CREATE VIEW interruption_status AS
 CREATE VIEW finding_status AS
     SELECT key, tenant, code, cluster_id, subject, severity, message, kind, first_at, last_at, times FROM finding;
 
+CREATE VIEW saving_status AS
+    SELECT key, tenant, cluster_id, instance_id, per_hour / 1e6 AS dollars_per_hour, since, job_id FROM saving;
+
 -- What schedules and tenants of jobs are derived from; run in the transaction that changes `cluster`.
 CREATE FUNCTION sync_targets() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
@@ -201,7 +204,7 @@ END $$;
 DO $$
 BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'cloudoptim_reader') THEN
-        GRANT SELECT ON cluster_status, interruption_status, finding_status, foreign_event, saving TO cloudoptim_reader;
+        GRANT SELECT ON cluster_status, interruption_status, finding_status, foreign_event, saving_status TO cloudoptim_reader;
     END IF;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'cloudoptim_worker') THEN
         GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA @schema@ TO cloudoptim_worker;

@@ -26,6 +26,21 @@ struct LeaderContractTests {
         }
     }
 
+    @Test("a job that started in time is not late after its worker died", arguments: LedgerKind.allCases)
+    func notLate(_ kind: LedgerKind) async throws {
+        try await scene(kind) { scene in
+            let (dead, next) = (try await scene.worker(), try await scene.worker(lease: .seconds(10_000)))
+            let spec = JobSpec(kind: "plain", timeoutSeconds: 600, startBeforeSeconds: 5)
+            let id = try await scene.add(spec)
+            _ = try await scene.run(id, by: dead)
+            try await scene.subject.age(by: 20)
+            #expect(try await scene.ledger.reap(atMost: 10).requeued == 1)
+            try await scene.subject.age(by: 20)
+            let claimed = try await scene.claim([id], by: next)
+            #expect(claimed.map(\.isLate) == [false])
+        }
+    }
+
     @Test("a worker that says it is gone is reaped at once", arguments: LedgerKind.allCases)
     func gone(_ kind: LedgerKind) async throws {
         try await scene(kind) { scene in
