@@ -95,6 +95,7 @@ var targets: [Target] = [
     tests("SimulatorTests", ["Simulator", "HTTPClient", "Infrastructure"]),
     tests("ProductTests", ["Infrastructure", "Optimizer", "Jobs", "Stores", "JobQueue", "Postgres", "Sealing"]),
     tests("TidyTests", ["JobQueue", "Jobs", "Infrastructure", yams]),
+    tests("DemoTests", ["Demo"]),
     tests("SystemTests", ["cloudoptim", "JobQueue", "Postgres", "Redis", "HTTPClient"]),
 ]
 
