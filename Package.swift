@@ -91,7 +91,7 @@ var targets: [Target] = [
     tests("QueueTests", ["JobQueue", "Scheduler", "Worker", "Postgres", "Redis", "Threads", log, lifecycle]),
     tests("HTTPClientTests", ["HTTPClient"]),
     tests("AWSTests", ["AWS", "HTTPClient", "Sealing", "Infrastructure"]),
-    tests("KubernetesTests", ["Kubernetes", "HTTPClient", "Infrastructure", "Simulator"]),
+    tests("KubernetesTests", ["Kubernetes", "HTTPClient", "Infrastructure", "Simulator", log]),
     tests("SimulatorTests", ["Simulator", "HTTPClient", "Infrastructure"]),
     tests("ProductTests", ["Infrastructure", "Optimizer", "Jobs", "Stores", "JobQueue", "Postgres", "Sealing"]),
     tests("TidyTests", ["JobQueue", "Jobs", "Infrastructure", yams]),

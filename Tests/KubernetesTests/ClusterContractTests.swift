@@ -1,0 +1,118 @@
+import Foundation
+import HTTPClient
+import Infrastructure
+import Logging
+import Simulator
+import Testing
+
+@testable import Kubernetes
+
+/// What every job relies on when it holds a `Cluster`, asked of the client over real HTTPS to the simulator.
+@Suite("Cluster contract, over the simulator", .serialized)
+struct ClusterContractTests {
+    private struct World: Sendable {
+        let cluster: RemoteCluster
+        let intruder: RemoteCluster
+    }
+
+    private func world(_ body: @escaping @Sendable (World) async throws -> Void) async throws {
+        let moto = try #require(
+            ProcessInfo.processInfo.environment["TEST_MOTO_URL"], "TEST_MOTO_URL names a running moto (make test)")
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("cluster-contract-\(UUID())").path
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let files = try SimulatorFiles(directory: folder)
+        let plan = SimulatedCluster(
+            name: "contract-\(UUID().uuidString.prefix(8).lowercased())", nodeCount: 4, podCount: 30)
+        var logger = Logger(label: "test")
+        logger.logLevel = .error
+        let quiet = logger
+        let server = SimulatorServer(
+            configuration: SimulatorConfiguration(
+                motoURL: moto, clusters: [plan], certificatePath: files.certificatePath,
+                privateKeyPath: files.privateKeyPath), logger: quiet)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await server.run() }
+            let addresses = try #require(await server.addresses())
+            func remote(_ role: SimulatedRole, token: String? = nil) throws -> RemoteCluster {
+                let path = try files.writeKubeconfig(cluster: plan, role: role, port: addresses.kubernetesPort)
+                var connection = try Kubeconfig(try String(contentsOfFile: path, encoding: .utf8)).connection()
+                if let token {
+                    connection = try ClusterConnection(
+                        endpoint: connection.endpoint, authorityPEM: connection.authorityPEM, credential: .token(token))
+                }
+                let client = KubernetesClient(
+                    connection: connection, egress: .customerNamed(allowed: try CIDR.list("127.0.0.0/8")),
+                    transport: HTTPTransport(connectionsMax: 4))
+                return RemoteCluster(client, options: CallOptions(isUrgent: true), logger: quiet)
+            }
+            try await body(World(cluster: try remote(.act), intruder: try remote(.act, token: "nobody")))
+            group.cancelAll()
+        }
+    }
+
+    @Test("nodes and pods are listed whole, one is found by name, and an unknown one is nil")
+    func reads() async throws {
+        try await world { world in
+            let nodes = try await world.cluster.nodes()
+            #expect(nodes.count == 4)
+            #expect(nodes.allSatisfy { $0.instance != nil && $0.isReady })
+            let first = try #require(nodes.first)
+            #expect(try await world.cluster.node(named: first.name)?.uid == first.uid)
+            #expect(try await world.cluster.node(named: "ip-0-0-0-0.ec2.internal") == nil)
+            let pods = try await world.cluster.pods()
+            #expect(pods.count > 20)
+            let here = try await world.cluster.pods(onNode: first.name)
+            #expect(Set(here.map(\.uid)) == Set(pods.filter { $0.nodeName == first.name }.map(\.uid)))
+            #expect(try await !world.cluster.budgets().isEmpty)
+        }
+    }
+
+    @Test("a node patch holds under its resource version, and a stale one is a conflict")
+    func patches() async throws {
+        try await world { world in
+            let node = try #require(try await world.cluster.nodes().first)
+            let reference = NodeReference(name: node.name, uid: node.uid)
+            let patch = NodePatch(
+                node: reference, resourceVersion: node.resourceVersion, isUnschedulable: true,
+                annotations: ["cloudoptim.io/by": "contract"])
+            let after = try await world.cluster.patch(patch)
+            #expect(after.isUnschedulable)
+            #expect(after.annotations["cloudoptim.io/by"] == "contract")
+            let refusal = await #expect(throws: FarSideError.self) { _ = try await world.cluster.patch(patch) }
+            #expect(refusal?.code == .conflict)
+        }
+    }
+
+    @Test("an eviction is obeyed, is gone when repeated, and never meets another pod of the same name")
+    func evictions() async throws {
+        try await world { world in
+            let budgets = try await world.cluster.budgets()
+            let pod = try #require(
+                try await world.cluster.pods().first { pod in
+                    pod.ownerKind == "ReplicaSet" && pod.isReady
+                        && !budgets.contains { budget in
+                            budget.namespace == pod.namespace && budget.disruptionsAllowed < 1
+                        }
+                })
+            let stranger = PodReference(namespace: pod.namespace, name: pod.name, uid: UUID().uuidString.lowercased())
+            #expect(try await world.cluster.evict(stranger, graceSeconds: nil) == .gone)
+            #expect(try await world.cluster.evict(pod.reference, graceSeconds: 1) == .evicted)
+            let end = ContinuousClock.now + .seconds(20)
+            var last: EvictionAnswer?
+            while end > .now, last != .gone {
+                last = try await world.cluster.evict(pod.reference, graceSeconds: 1)
+                await Task.yield()
+            }
+            #expect(last == .gone)
+            #expect(try await world.cluster.delete(pod.reference, graceSeconds: 1) == .gone)
+        }
+    }
+
+    @Test("a token that nobody knows is unauthorized")
+    func strangers() async throws {
+        try await world { world in
+            let refusal = await #expect(throws: FarSideError.self) { _ = try await world.intruder.nodes() }
+            #expect(refusal?.code == .unauthorized)
+        }
+    }
+}
