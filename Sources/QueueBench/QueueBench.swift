@@ -116,7 +116,7 @@ struct Bench: Sendable {
             workerConfiguration.inFlightMax = slots
             services.append(
                 WorkerProcess(
-                    ledger: try await self.ledger(), broker: try await self.brokerLike(broker),
+                    ledger: try await self.ledger(), broker: broker,
                     handlers: ["noop": NoopHandler()],
                     specs: [Self.spec], configuration: workerConfiguration, logger: logger))
         }
@@ -139,8 +139,6 @@ struct Bench: Sendable {
             try await tasks.waitForAll()
         }
     }
-
-    private func brokerLike(_ broker: (any Broker)?) async throws -> (any Broker)? { broker }
 
     func pickup(jobs: Int) async throws {
         let ledger = try await ledger()

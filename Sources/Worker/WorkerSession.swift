@@ -165,24 +165,17 @@ struct WorkerSession: Sendable {
         let cause: any Error
     }
 
-    private func take(_ broker: any Broker, _ lanes: [Lane], _ atMost: Int, _ timeout: Duration) async throws -> [JobID]
-    {
+    private func take(
+        _ broker: any Broker, _ lanes: [Lane], _ atMost: Int, _ timeout: Duration
+    ) async throws -> [JobID] {
         let queues = configuration.queues.shuffled()
         let lists = lanes.flatMap { lane in queues.map { ReadyList(queue: $0, lane: lane) } }
+        if drain.isDraining { throw HandBack() }
         do {
-            return try await withTaskCancellationOnDrain {
-                try await broker.take(from: lists, atMost: atMost, timeout: timeout)
-            }
+            return try await broker.take(from: lists, atMost: atMost, timeout: timeout)
         } catch let error as QueueError {
             throw BrokerAway(cause: error)
         }
-    }
-
-    private func withTaskCancellationOnDrain(_ body: @escaping @Sendable () async throws -> [JobID]) async throws
-        -> [JobID]
-    {
-        if drain.isDraining { throw HandBack() }
-        return try await body()
     }
 
     private func scan(
