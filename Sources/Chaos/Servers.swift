@@ -78,7 +78,7 @@ enum Shell {
     /// Foundation sees the end of a process when the last copy of a descriptor closes that it gave to it: servers that
     /// the command leaves behind must not have one.
     private static let closingDescriptors = """
-        for path in /proc/self/fd/*; do n=${path##*/}; [ "$n" -gt 2 ] && eval "exec $n>&-"; done 2>/dev/null; exec "$@"
+        for path in /proc/self/fd/*; do n=${path##*/}; [ "$n" -gt 2 ] && eval "exec $n>&-"; done; exec "$@"
         """
 
     /// Runs a command and returns its output.
