@@ -44,7 +44,7 @@ actor Fleet {
         let output = try FileHandle(creating: path)
         process.standardOutput = output
         process.standardError = output
-        try process.run()
+        try process.runHearingSignals()
         members[name] = Member(process: process, input: input, host: host, respawns: respawns)
     }
 

@@ -73,6 +73,19 @@ extension FileHandle {
     }
 }
 
+extension Process {
+    /// Runs it with no signal blocked. A thread of the pool blocks them all and a child inherits that: servers would not
+    /// hear SIGTERM.
+    func runHearingSignals() throws {
+        var none = sigset_t()
+        var own = sigset_t()
+        unsafe sigemptyset(&none)
+        unsafe pthread_sigmask(SIG_SETMASK, &none, &own)
+        defer { unsafe pthread_sigmask(SIG_SETMASK, &own, nil) }
+        try run()
+    }
+}
+
 /// Commands that end.
 enum Shell {
     /// Foundation sees the end of a process when the last copy of a descriptor closes that it gave to it: servers that
@@ -94,7 +107,7 @@ enum Shell {
         process.standardOutput = output
         process.standardError = output
         process.standardInput = FileHandle.nullDevice
-        try process.run()
+        try process.runHearingSignals()
         process.waitUntilExit()
         let text = try String(contentsOf: file, encoding: .utf8)
         try FileManager.default.removeItem(at: file)
