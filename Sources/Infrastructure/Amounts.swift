@@ -56,6 +56,14 @@ public struct MicroDollars: Amount {
     public let rawValue: Int64
     /// Takes a number of millionths.
     public init(rawValue: Int64) { self.rawValue = rawValue }
+    /// Takes dollars, rounded to the nearest millionth; what no amount can hold becomes the nearest one that can.
+    public static func dollars(_ amount: Double) -> MicroDollars {
+        let millionths = (amount * 1e6).rounded()
+        if millionths.isNaN { return .zero }
+        return MicroDollars(rawValue: Int64(exactly: millionths) ?? (millionths < 0 ? .min : .max))
+    }
+    /// In dollars, for people.
+    public var dollars: Double { Double(rawValue) / 1e6 }
 }
 
 /// What pods ask of a node, and what a node has to give.

@@ -22,14 +22,23 @@ public struct Finding: Hashable, Sendable, Codable {
     public var severity: Severity
     /// One or two sentences: what was found, what it means, what to do.
     public var message: String
+    /// What acting on it would save per hour; nil: it is not about money, or the prices are not known.
+    public var saving: MicroDollars?
+    /// How sure the saving is, 0 to 1: the share of its inputs that were measured or listed; nil: not estimated.
+    public var confidence: Double?
 
     /// Makes a finding.
-    public init(_ code: String, cluster: ClusterID?, subject: String, _ severity: Severity, _ message: String) {
+    public init(
+        _ code: String, cluster: ClusterID?, subject: String, _ severity: Severity, _ message: String,
+        saving: MicroDollars? = nil, confidence: Double? = nil
+    ) {
         self.code = code
         self.cluster = cluster
         self.subject = subject
         self.severity = severity
         self.message = message
+        self.saving = saving
+        self.confidence = confidence
     }
 }
 

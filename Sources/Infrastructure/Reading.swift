@@ -29,6 +29,8 @@ public protocol Policies: Sendable {
     /// The cluster's mode for a kind of job, and the installation's kill switch, whichever is less.
     /// - Parameter cluster: nil: about no cluster; only the kill switch counts.
     func mode(of cluster: ClusterID?, kind: String) async throws -> Mode
+    /// The cluster's policy in its current version, every window with its zone; the defaults where none was ever set.
+    func policy(of cluster: ClusterID) async throws -> ClusterPolicy
 }
 
 /// What capacity costs, as far as we know.

@@ -6,7 +6,8 @@ extension Migration {
     public static var product: [Migration] {
         get throws {
             try [
-                ("V101_clusters.sql", PackageResources.V101_clusters_sql)
+                ("V101_clusters.sql", PackageResources.V101_clusters_sql),
+                ("V102_policies.sql", PackageResources.V102_policies_sql),
             ].map { try Migration(name: $0.0, sql: String(decoding: $0.1, as: UTF8.self)) }
         }
     }

@@ -118,12 +118,13 @@ public enum RecordStatements {
 
     /// A finding that is found again is one finding; the same job finding it again does not count.
     static let finding = """
-        INSERT INTO finding (key, tenant, code, cluster_id, subject, severity, message, kind, job_id)
+        INSERT INTO finding (key, tenant, code, cluster_id, subject, severity, message, kind, job_id, saving, confidence)
         SELECT DISTINCT ON (t.key) t.key, $3::text, v->>'code', v->>'cluster', v->>'subject', v->>'severity',
-               v->>'message', v->>'job_kind', $4::uuid
+               v->>'message', v->>'job_kind', $4::uuid, (v->>'saving')::bigint, (v->>'confidence')::double precision
           FROM unnest($1::text[], $2::jsonb[]) AS t(key, v) ORDER BY t.key
         ON CONFLICT (tenant, key) DO UPDATE
            SET severity = excluded.severity, message = excluded.message, last_at = now(), job_id = excluded.job_id,
+               saving = excluded.saving, confidence = excluded.confidence,
                times = finding.times + CASE WHEN finding.job_id = excluded.job_id THEN 0 ELSE 1 END
         """
 }

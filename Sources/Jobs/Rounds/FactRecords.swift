@@ -44,6 +44,8 @@ public enum FactRecords {
         var severity: String
         var message: String
         var jobKind: String
+        var saving: MicroDollars?
+        var confidence: Double?
 
         init(finding: Finding, jobKind: String) {
             code = finding.code
@@ -52,6 +54,8 @@ public enum FactRecords {
             severity = finding.severity.rawValue
             message = finding.message
             self.jobKind = jobKind
+            saving = finding.saving
+            confidence = finding.confidence
         }
     }
 

@@ -10,10 +10,12 @@ actor MemoryStores: ClusterRegistry, InstanceIndex, Interruptions, Policies, Pri
     private(set) var records: [Record] = []
     private(set) var unavailablePools: [UnavailablePoolFact] = []
     var mode = Mode.apply
+    var policy = ClusterPolicy()
 
     func add(_ cluster: ClusterRegistration) { clusters.append(cluster) }
     func add(_ entry: IndexedInstance) { index.append(entry) }
     func set(_ mode: Mode) { self.mode = mode }
+    func set(_ policy: ClusterPolicy) { self.policy = policy }
 
     func cluster(_ id: ClusterID) async throws -> ClusterRegistration? { clusters.first { $0.id == id } }
     func clusters(onQueue url: String, of tenant: Tenant) async throws -> [ClusterRegistration] {
@@ -32,6 +34,9 @@ actor MemoryStores: ClusterRegistry, InstanceIndex, Interruptions, Policies, Pri
         interruptions.filter { $0.cluster == cluster && $0.closedAt == nil }
     }
     func mode(of cluster: ClusterID?, kind: String) async throws -> Mode { mode }
+    func policy(of cluster: ClusterID) async throws -> ClusterPolicy {
+        policy.inZone(clusters.first { $0.id == cluster }?.timeZone ?? "UTC")
+    }
     func spot(region: String, types: [String], since: Date) async throws -> [SpotPrice] { [] }
     func unavailable(account: String, region: String, now: Date) async throws -> [UnavailablePoolFact] {
         unavailablePools.filter { $0.until > now }

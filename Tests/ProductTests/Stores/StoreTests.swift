@@ -36,8 +36,9 @@ struct StoreTests {
                     ClusterStore.insertQueue, ClusterStore.insert, ClusterStore.delete, ClusterStore.deleteQueues,
                     ClusterStore.setMode, ClusterStore.setCredential, ClusterStore.syncTargets,
                     InterruptionStore.indexed,
-                    InterruptionStore.newest, InterruptionStore.live, PolicyStore.read, PolicyStore.setKillSwitch,
-                    PolicyStore.setMode, PriceStore.spot, PriceStore.unavailable, PriceStore.insert,
+                    InterruptionStore.newest, InterruptionStore.live, PolicyStore.mode, PolicyStore.setKillSwitch,
+                    PolicyStore.current, PolicyStore.history, PolicyStore.insert, PolicyStore.setClusterKillSwitch,
+                    PriceStore.spot, PriceStore.unavailable, PriceStore.insert,
                 ]
             for (number, statement) in statements.enumerated() {
                 try await scene.connection.script("PREPARE product_\(number) AS \(statement)")
@@ -248,16 +249,54 @@ struct StoreTests {
         try await StoreScene.with { scene in
             try await scene.clusters.add(Scene.registration(), credential: nil)
             #expect(try await scene.policies.mode(of: "prod", kind: "drain-node") == .apply)
-            try await scene.policies.setMode(.propose, of: "prod", kind: "drain-node")
+            try await scene.policies.setMode(.propose, of: "prod", kind: "drain-node", by: "ops")
             #expect(try await scene.policies.mode(of: "prod", kind: "drain-node") == .propose)
             #expect(try await scene.policies.mode(of: "prod", kind: "replace-node") == .apply)
             #expect(try await scene.policies.mode(of: "gone", kind: "drain-node") == .off)
             #expect(try await scene.policies.mode(of: nil, kind: "notify") == .apply)
+            #expect(try await scene.policies.setKillSwitch(true, of: "prod", by: "ops"))
+            #expect(try await scene.policies.mode(of: "prod", kind: "replace-node") == .observe)
+            #expect(try await scene.policies.mode(of: nil, kind: "notify") == .apply)
+            #expect(try await scene.policies.setKillSwitch(false, of: "prod", by: "ops"))
+            #expect(try await scene.policies.setKillSwitch(true, of: "gone", by: "ops") == false)
+            #expect(try await scene.policies.mode(of: "prod", kind: "replace-node") == .apply)
+            #expect(try await scene.policies.mode(of: "prod", kind: "defrag") == .observe)
             try await scene.policies.setKillSwitch(true, by: "ops")
             #expect(try await scene.policies.mode(of: "prod", kind: "replace-node") == .observe)
             #expect(try await scene.policies.mode(of: nil, kind: "notify") == .observe)
             #expect(try await scene.clusters.setMode(.off, of: "prod"))
             #expect(try await scene.policies.mode(of: "prod", kind: "replace-node") == .off)
+        }
+    }
+
+    @Test("every version of a policy is kept with who and why; one made from an old version is refused")
+    func policyVersions() async throws {
+        try await StoreScene.with { scene in
+            var registration = Scene.registration()
+            registration.timeZone = "Europe/Berlin"
+            try await scene.clusters.add(registration, credential: nil)
+            var policy = try await scene.policies.policy(of: "prod")
+            #expect(policy == ClusterPolicy().inZone("Europe/Berlin"))
+            policy.disruption.nodesPerHourMax = 3
+            #expect(try await scene.policies.set(policy, of: "prod", by: "ann", note: "slower") == 1)
+            await #expect(throws: QueueError.self) {
+                _ = try await scene.policies.set(policy, of: "prod", by: "bob", note: "from an old version")
+            }
+            policy = try await scene.policies.policy(of: "prod")
+            #expect(policy.version == 1)
+            #expect(policy.disruption.nodesPerHourMax == 3)
+            policy.saving.scoreFactor = .nan
+            await #expect(throws: QueueError.self) {
+                _ = try await scene.policies.set(policy, of: "prod", by: "bob", note: "no number")
+            }
+            try await scene.policies.setMode(.apply, of: "prod", kind: "packing", by: "bob")
+            let history = try await scene.policies.history(of: "prod")
+            #expect(history.map(\.policy.version) == [2, 1])
+            #expect(history.map(\.by) == ["bob", "ann"])
+            #expect(history.map(\.note) == ["packing: apply", "slower"])
+            #expect(history[0].policy.disruption.nodesPerHourMax == 3)
+            #expect(try await scene.policies.mode(of: "prod", kind: "defrag") == .apply)
+            await #expect(throws: QueueError.self) { _ = try await scene.policies.policy(of: "gone") }
         }
     }
 
