@@ -93,7 +93,9 @@ var targets: [Target] = [
     tests("AWSTests", ["AWS", "HTTPClient", "Sealing", "Infrastructure"]),
     tests("KubernetesTests", ["Kubernetes", "HTTPClient", "Infrastructure", "Simulator", log]),
     tests("SimulatorTests", ["Simulator", "HTTPClient", "Infrastructure"]),
-    tests("ProductTests", ["Infrastructure", "Optimizer", "Jobs", "Stores", "JobQueue", "Postgres", "Sealing"]),
+    tests(
+        "ProductTests",
+        ["Infrastructure", "Optimizer", "Jobs", "Stores", "JobQueue", "Worker", "Postgres", "Sealing", log]),
     tests("TidyTests", ["JobQueue", "Jobs", "Infrastructure", yams]),
     tests("DemoTests", ["Demo"]),
     tests("SystemTests", ["cloudoptim", "JobQueue", "Postgres", "Redis", "HTTPClient"]),

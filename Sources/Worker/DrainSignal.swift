@@ -9,7 +9,11 @@ final class DrainSignal: Sendable {
         var next = 0
     }
 
+    private let clock: any Clock<Duration>
     private let state = Mutex(State())
+
+    /// - Parameter clock: what waits are measured by; tests give one that they move.
+    init(clock: any Clock<Duration> = ContinuousClock()) { self.clock = clock }
 
     var isDraining: Bool { state.withLock { $0.isDraining } }
 
@@ -26,7 +30,7 @@ final class DrainSignal: Sendable {
     /// Sleeps; ends early with `HandBack` when draining begins and with `CancellationError` when the task is cancelled.
     func sleep(for duration: Duration) async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await Task.sleep(for: duration) }
+            group.addTask { [clock] in try await clock.sleep(for: duration) }
             group.addTask { try await self.waitForDrain() }
             defer { group.cancelAll() }
             try await group.next()

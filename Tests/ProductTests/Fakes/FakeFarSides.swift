@@ -39,7 +39,7 @@ struct FakeCloud: Cloud {
     }
     func terminate(_ ids: [InstanceID]) async throws { await world.terminate(ids) }
     func tag(_ resources: [String], with tags: [String: String]) async throws {}
-    func completeLifecycleAction(_ action: LifecycleAction) async throws { await world.lifecycle(action) }
+    func completeLifecycleAction(_ action: LifecycleAction) async throws { try await world.lifecycle(action) }
     func recordLifecycleHeartbeat(_ action: LifecycleAction) async throws {}
     func terminateInAutoScalingGroup(_ id: InstanceID, shrinks: Bool) async throws { await world.terminate([id]) }
 }
@@ -47,7 +47,7 @@ struct FakeCloud: Cloud {
 struct FakeQueue: MessageQueue {
     let world: FakeWorld
     func receive(max: Int, wait: Duration, visibility: Duration) async throws -> [QueueMessage] {
-        await world.receive(max)
+        await world.receive(max, visibility: visibility)
     }
     func delete(_ receipts: [String]) async throws -> Int {
         await world.delete(receipts: receipts)
@@ -59,11 +59,19 @@ struct FakeQueue: MessageQueue {
 actor FakeWebhook: Webhook {
     var answers: [Result<Int, FarSideError>] = []
     private(set) var posts: [(delivery: WebhookDelivery, key: String)] = []
+    /// Whether it drops what comes again under one Idempotency-Key.
+    var honoursKey = true
+    /// What it did, by key: once for each post, unless it honours keys.
+    private(set) var executions: [String: Int] = [:]
+
+    func set(honoursKey: Bool) { self.honoursKey = honoursKey }
 
     func answer(_ answers: [Result<Int, FarSideError>]) { self.answers = answers }
     func post(_ delivery: WebhookDelivery, key: String) async throws -> Int {
         posts.append((delivery, key))
-        return answers.isEmpty ? 200 : try answers.removeFirst().get()
+        let answer = answers.isEmpty ? 200 : try answers.removeFirst().get()
+        if executions[key] == nil || !honoursKey { executions[key, default: 0] += 1 }
+        return answer
     }
 }
 

@@ -1,5 +1,6 @@
 import Foundation
 import Infrastructure
+import JobQueue
 
 /// A small world for jobs to act on: one cluster, one account, one queue, and a clock that only waits move.
 actor FakeWorld {
@@ -7,7 +8,9 @@ actor FakeWorld {
     var nodes: [String: Node] = [:]
     var pods: [String: Pod] = [:]
     var instances: [InstanceID: Instance] = [:]
+    /// What the queue holds: what was received and not deleted comes again when its visibility timeout is over.
     var messages: [QueueMessage] = []
+    private var hiddenUntil: [String: Date] = [:]
     var deleted: [String] = []
     var events: [ClusterEvent] = []
     /// What was done, in order: `evict web-1`.
@@ -30,7 +33,7 @@ actor FakeWorld {
     func read<Value: Sendable>(_ body: @Sendable (isolated FakeWorld) -> Value) -> Value { body(self) }
 
     func advance(_ duration: Duration) {
-        now += Double(duration.components.seconds) + Double(duration.components.attoseconds) / 1e18
+        now += duration.seconds
         for (name, pod) in pods where pod.deletedBy.map({ $0 <= now }) ?? false { pods[name] = nil }
     }
 
@@ -64,7 +67,7 @@ actor FakeWorld {
             return .blocked(
                 reason: "Cannot evict pod as it would violate the pod's disruption budget.", retryAfter: nil)
         }
-        note("evict \(pod.name)")
+        if pod.deletedBy == nil { note("evict \(pod.name)") }
         end(pod, grace: grace ?? pod.graceSeconds)
         return .evicted
     }
@@ -115,21 +118,31 @@ actor FakeWorld {
     }
 
     func terminate(_ ids: [InstanceID]) {
-        for id in ids {
+        for id in ids where instances[id]?.state != .terminated {
             note("terminate \(id)")
             instances[id]?.state = .terminated
         }
     }
 
-    func lifecycle(_ action: LifecycleAction) { note("complete \(action.hook) \(action.instance)") }
+    /// Only the first answer to a hook is one; EC2 Auto Scaling refuses what comes later.
+    func lifecycle(_ action: LifecycleAction) throws {
+        let call = "complete \(action.hook) \(action.instance)"
+        if calls.contains(call) {
+            throw FarSideError(.refused, farCode: "ValidationError", "No active Lifecycle Action found")
+        }
+        note(call)
+    }
 
-    func receive(_ max: Int) -> [QueueMessage] {
-        let taken = Array(messages.prefix(max))
-        messages.removeFirst(taken.count)
+    func receive(_ max: Int, visibility: Duration) -> [QueueMessage] {
+        let taken = Array(messages.filter { hiddenUntil[$0.receipt] ?? now <= now }.prefix(max))
+        for message in taken { hiddenUntil[message.receipt] = now + visibility.seconds }
         return taken
     }
 
-    func delete(receipts: [String]) { deleted += receipts }
+    func delete(receipts: [String]) {
+        deleted += receipts
+        messages.removeAll { receipts.contains($0.receipt) }
+    }
 
     func describe(_ ids: [InstanceID]) throws -> [Instance] {
         if let describeError { throw describeError }

@@ -1,6 +1,7 @@
 import Foundation
 import Infrastructure
 import JobQueue
+import Logging
 
 @testable import Jobs
 
@@ -55,11 +56,14 @@ struct Scene {
             deletedBy: deletedBy, priorityClass: priority, tolerations: tolerations, usesVolumeClaim: claim)
     }
 
-    var runner: RoundRunner {
+    var runner: RoundRunner { runner(farSides) }
+
+    /// What runs the jobs, over far sides that may be wrapped.
+    func runner(_ farSides: any FarSides, _ logger: Logger = Logger(label: "test")) -> RoundRunner {
         RoundRunner(
             sources: JobSources(
                 registry: stores, index: stores, interruptions: stores, policies: stores, prices: stores,
-                farSides: farSides), modeMax: { _ in .apply })
+                farSides: farSides), modeMax: { _ in .apply }, logger: logger)
     }
 
     /// Runs a request to its outcome, and settles it as the ledger would.

@@ -1,0 +1,103 @@
+import Foundation
+import Infrastructure
+import JobQueue
+import Testing
+
+@testable import Jobs
+
+/// A world in which a job of one kind has something to do.
+struct FaultScenario: Sendable, CustomTestStringConvertible, CustomStringConvertible {
+    let kind: JobKind
+    /// What is special about it; empty: nothing.
+    var name = ""
+    var pods: [Pod] = []
+    /// How often the job runs, as its schedule would have it: what one run left undone, the next does.
+    var runs = 1
+    /// The time between two of them.
+    var every = Duration.seconds(600)
+    /// A call that may be made once only and whose answer was lost ends the job as "outcome unknown".
+    var mayPark = false
+    /// Kinds of record whose keys hold a time: a fault takes time.
+    var recordsLeftOut: Set<String> = []
+    /// Sets the scene.
+    var prepare: @Sendable (Scene) async throws -> Void = { _ in }
+    /// What is enqueued.
+    let request: @Sendable (Scene) -> JobRequest
+
+    var description: String { name.isEmpty ? kind.rawValue : "\(kind) (\(name))" }
+    var testDescription: String { description }
+}
+
+extension FaultScenario {
+    /// One line for each kind, or several: **a new kind adds its own here.** `prepare` gives it something to do: the
+    /// test fails for a kind that makes no far call.
+    static let all: [FaultScenario] = [
+        FaultScenario(
+            kind: PollSQS.kind, pods: [Scene.pod("a")], runs: 3, every: .seconds(31),
+            prepare: { scene in
+                await scene.send(Scene.warning())
+                await scene.send("not an event", id: "m-2")
+            }, request: { _ in JobRequest(PollSQS.kind, target: Scene.queue) }),
+        FaultScenario(
+            kind: InterruptNode.kind, pods: [Scene.pod("a"), Scene.pod("b")],
+            prepare: { scene in
+                await scene.send(Scene.warning())
+                try await scene.poll()
+            },
+            request: { _ in
+                JobRequest(
+                    InterruptNode.kind, parameters: InterruptNode.parameters([Scene.instance]), target: "prod")
+            }),
+        FaultScenario(
+            kind: DrainNode.kind, pods: [Scene.pod("a"), Scene.pod("b"), Scene.pod("log", owner: "DaemonSet")],
+            prepare: { scene in
+                try await interrupted(scene)
+                await scene.world.change { $0.instances[Scene.instance]?.state = .terminated }
+            }, request: { _ in intent(DrainNode.kind) }),
+        FaultScenario(
+            kind: ReplaceNode.kind, pods: [Scene.pod("a")], prepare: { scene in try await interrupted(scene) },
+            request: { _ in intent(ReplaceNode.kind) }),
+        FaultScenario(
+            kind: SnapshotCluster.kind, runs: 2, request: { _ in JobRequest(SnapshotCluster.kind, target: "prod") }),
+        FaultScenario(
+            kind: RestoreMarks.kind, runs: 2,
+            prepare: { scene in
+                await scene.world.change { world in
+                    guard let node = world.nodes["node-1"],
+                        let patch = NodeMark.mark(node, by: "cordon/prod/uid-1", taintValue: "interruption")
+                    else { return }
+                    _ = try? world.patch(patch)  // the node is the world's own, in this version
+                }
+            }, request: { _ in JobRequest(RestoreMarks.kind, target: "prod") }),
+        FaultScenario(
+            kind: Notify.kind, name: "to a receiver that honours keys", request: { _ in notification(honoursKey: true) }
+        ),
+        FaultScenario(
+            kind: Notify.kind, name: "to a receiver that does not", mayPark: true,
+            prepare: { await $0.farSides.posted.set(honoursKey: false) },
+            request: { _ in notification(honoursKey: false) }),
+        FaultScenario(
+            kind: Noop.kind,
+            request: { _ in JobRequest(Noop.kind, parameters: JSONText(text: #"{"wait_milliseconds":1500}"#)) }),
+    ]
+
+    /// The warning came, and its node's interruption is open.
+    private static func interrupted(_ scene: Scene) async throws {
+        await scene.send(Scene.warning())
+        for request in try await scene.poll().followUps { try await scene.run(request) }
+    }
+
+    private static func intent(_ kind: JobKind) -> JobRequest {
+        JobRequest(
+            kind, parameters: JSONText(text: #"{"instance":"\#(Scene.instance)","generation":1}"#), target: "prod")
+    }
+
+    private static func notification(honoursKey: Bool) -> JobRequest {
+        JobRequest(
+            Notify.kind,
+            parameters: JSONText(
+                text:
+                    #"{"url":"https://hooks.example/x","body":{"n":1},"receiver_honours_key":\#(honoursKey),"name":"n-1"}"#
+            ))
+    }
+}

@@ -1,0 +1,140 @@
+import Foundation
+import Infrastructure
+import JobQueue
+
+/// Far sides of which one call goes wrong. A call that is new in a protocol gets its line here: the compiler asks for it.
+struct FaultyFarSides: FarSides {
+    let real: FakeFarSides
+    let point: FaultPoint
+
+    var webhook: any Webhook { FaultyWebhook(real: real.webhook, point: point) }
+    func cluster(_ registration: ClusterRegistration) async throws -> any Cluster {
+        FaultyCluster(real: try await real.cluster(registration), point: point)
+    }
+    func cloud(_ registration: ClusterRegistration, session: String) async throws -> any Cloud {
+        FaultyCloud(real: try await real.cloud(registration, session: session), point: point)
+    }
+    func queue(_ registration: ClusterRegistration, session: String) async throws -> any MessageQueue {
+        FaultyQueue(real: try await real.queue(registration, session: session), point: point)
+    }
+}
+
+struct FaultyCluster: Cluster {
+    let real: any Cluster
+    let point: FaultPoint
+
+    func version() async throws -> String { try await point.far("cluster.version") { try await real.version() } }
+    func nodes() async throws -> [Node] { try await point.far("cluster.nodes") { try await real.nodes() } }
+    func node(named name: String) async throws -> Node? {
+        try await point.far("cluster.node") { try await real.node(named: name) }
+    }
+    func pods() async throws -> [Pod] { try await point.far("cluster.pods") { try await real.pods() } }
+    func pods(onNode name: String) async throws -> [Pod] {
+        try await point.far("cluster.podsOnNode") { try await real.pods(onNode: name) }
+    }
+    func budgets() async throws -> [PodDisruptionBudget] {
+        try await point.far("cluster.budgets") { try await real.budgets() }
+    }
+    func patch(_ patch: NodePatch) async throws -> Node {
+        try await point.far("cluster.patch") { try await real.patch(patch) }
+    }
+    func evict(_ pod: PodReference, graceSeconds: Int64?) async throws -> EvictionAnswer {
+        try await point.far("cluster.evict") { try await real.evict(pod, graceSeconds: graceSeconds) }
+    }
+    func delete(_ pod: PodReference, graceSeconds: Int64) async throws -> DeletionAnswer {
+        try await point.far("cluster.deletePod") { try await real.delete(pod, graceSeconds: graceSeconds) }
+    }
+    func delete(_ node: NodeReference) async throws -> DeletionAnswer {
+        try await point.far("cluster.deleteNode") { try await real.delete(node) }
+    }
+    func record(_ event: ClusterEvent) async throws {
+        try await point.far("cluster.record") { try await real.record(event) }
+    }
+}
+
+struct FaultyCloud: Cloud {
+    let real: any Cloud
+    let point: FaultPoint
+
+    func account() async throws -> String { try await point.far("cloud.account") { try await real.account() } }
+    func instances(_ ids: [InstanceID]) async throws -> [Instance] {
+        try await point.far("cloud.instances") { try await real.instances(ids) }
+    }
+    func instances(tag: String, value: String?) async throws -> [Instance] {
+        try await point.far("cloud.instancesByTag") { try await real.instances(tag: tag, value: value) }
+    }
+    func spotPrices(types: [String], since: Date) async throws -> [SpotPrice] {
+        try await point.far("cloud.spotPrices") { try await real.spotPrices(types: types, since: since) }
+    }
+    func createFleet(_ request: FleetRequest, token: String) async throws -> FleetAnswer {
+        try await point.far("cloud.createFleet") { try await real.createFleet(request, token: token) }
+    }
+    func runInstances(_ request: RunRequest, token: String) async throws -> FleetAnswer {
+        try await point.far("cloud.runInstances") { try await real.runInstances(request, token: token) }
+    }
+    func terminate(_ ids: [InstanceID]) async throws {
+        try await point.far("cloud.terminate") { try await real.terminate(ids) }
+    }
+    func tag(_ resources: [String], with tags: [String: String]) async throws {
+        try await point.far("cloud.tag") { try await real.tag(resources, with: tags) }
+    }
+    func completeLifecycleAction(_ action: LifecycleAction) async throws {
+        try await point.far("cloud.completeLifecycleAction") { try await real.completeLifecycleAction(action) }
+    }
+    func recordLifecycleHeartbeat(_ action: LifecycleAction) async throws {
+        try await point.far("cloud.recordLifecycleHeartbeat") { try await real.recordLifecycleHeartbeat(action) }
+    }
+    func terminateInAutoScalingGroup(_ id: InstanceID, shrinks: Bool) async throws {
+        try await point.far("cloud.terminateInAutoScalingGroup") {
+            try await real.terminateInAutoScalingGroup(id, shrinks: shrinks)
+        }
+    }
+}
+
+struct FaultyQueue: MessageQueue {
+    let real: any MessageQueue
+    let point: FaultPoint
+
+    func receive(max: Int, wait: Duration, visibility: Duration) async throws -> [QueueMessage] {
+        try await point.far("queue.receive") {
+            let messages = try await real.receive(max: max, wait: wait, visibility: visibility)
+            if point.mutant == .deletedOnReceipt { _ = try await real.delete(messages.map(\.receipt)) }
+            return messages
+        }
+    }
+    func delete(_ receipts: [String]) async throws -> Int {
+        try await point.far("queue.delete") { try await real.delete(receipts) }
+    }
+}
+
+struct FaultyWebhook: Webhook {
+    let real: any Webhook
+    let point: FaultPoint
+
+    func post(_ delivery: WebhookDelivery, key: String) async throws -> Int {
+        try await point.far("webhook.post") { try await real.post(delivery, key: key) }
+    }
+}
+
+/// The broker of a worker, of which one call goes wrong.
+struct FaultyBroker: Broker {
+    let real: MemoryBroker
+    let point: FaultPoint
+
+    func push(_ ids: [JobID], to list: ReadyList) async throws {
+        try await point.broker("push") { try await real.push(ids, to: list) }
+    }
+    func take(from lists: [ReadyList], atMost: Int, timeout: Duration) async throws -> [JobID] {
+        try await point.broker("take") { try await real.take(from: lists, atMost: atMost, timeout: timeout) }
+    }
+    func lengths(of lists: [ReadyList]) async throws -> [Int] {
+        try await point.broker("lengths") { try await real.lengths(of: lists) }
+    }
+    func plantIncarnation(_ token: String) async throws -> Bool {
+        try await point.broker("plantIncarnation") { try await real.plantIncarnation(token) }
+    }
+    func publish(_ hint: ControlHint) async throws {
+        try await point.broker("publish") { try await real.publish(hint) }
+    }
+    func hints() async throws -> AsyncStream<ControlHint> { try await point.broker("hints") { try await real.hints() } }
+}

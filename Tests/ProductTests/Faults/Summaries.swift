@@ -1,0 +1,56 @@
+import Foundation
+import Infrastructure
+
+@testable import JobQueue
+
+extension FakeWorld {
+    /// The state of the world, one thing a line, and what was executed: a call that is there twice was done twice.
+    func summary() -> [String] {
+        var lines = calls.map { "did \($0)" }
+        lines += nodes.values.map { node in
+            let taints = node.taints.map { "\($0.key)=\($0.value)" }.sorted()
+            return "node \(node.name) unschedulable:\(node.isUnschedulable) \(taints) \(FakeWorld.text(node.labels))"
+                + " \(FakeWorld.text(node.annotations))"
+        }
+        lines += pods.values.map { "pod \($0.name) on \($0.nodeName ?? "none")" }
+        lines += instances.values.map {
+            "instance \($0.id) \($0.state) \($0.type) \($0.zone) \(FakeWorld.text($0.tags))"
+        }
+        lines += messages.map { "message \($0.id)" }
+        return lines
+    }
+
+    private static func text(_ values: [String: String]) -> String {
+        values.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: ",")
+    }
+}
+
+extension MemoryStores {
+    /// What was kept, one thing a line. Findings are left out: a fault may be one.
+    func summary(without kinds: Set<String>) -> [String] {
+        Set(
+            records.filter { $0.kind != "finding" && !kinds.contains($0.kind) }.map { "record \($0.kind) \($0.key)" }
+        ).sorted()
+            + interruptions.map {
+                "interruption \($0.instance) \($0.generation) drained:\($0.drainedAt != nil) closed:\($0.closedAt != nil)"
+                    + " replacement:\($0.replacement?.rawValue ?? "none")"
+            }
+    }
+}
+
+extension MemoryLedger {
+    /// What contradicts itself once no job of the kind is left.
+    func inconsistencies() -> [String] {
+        var found: [String] = []
+        for row in jobs.values where row.state == .running { found.append("\(row.job.kind) runs, and nobody runs it") }
+        for (limit, holders) in slots {
+            for holder in holders.values where jobs[holder.job]?.fence != holder.fence {
+                found.append("a slot of \(limit) is held by a run that has ended")
+            }
+        }
+        for (text, key) in keys where key.expiresAt == nil && jobs[key.job] == nil {
+            found.append("the key \(text) is held by a job that has ended")
+        }
+        return found
+    }
+}
