@@ -66,29 +66,74 @@ public struct MicroDollars: Amount {
     public var dollars: Double { Double(rawValue) / 1e6 }
 }
 
-/// What pods ask of a node, and what a node has to give.
-public struct Resources: Hashable, Sendable, Codable {
+/// What pods ask of a node, and what a node has to give. Zero: nothing asked, none set.
+public struct Resources: Hashable, Sendable {
     /// CPU.
     public var cpu: MilliCPU
     /// Memory.
     public var memory: Bytes
     /// Pods.
     public var pods: Int
+    /// Local disk: `ephemeral-storage`.
+    public var ephemeralStorage: Bytes
+    /// Everything else by its name (`nvidia.com/gpu`, `hugepages-2Mi`, `vpc.amazonaws.com/pod-eni`), in whole units.
+    public var extended: [String: Int64]
 
     /// Makes an amount of each.
-    public init(cpu: MilliCPU = .zero, memory: Bytes = .zero, pods: Int = 0) {
+    public init(
+        cpu: MilliCPU = .zero, memory: Bytes = .zero, pods: Int = 0, ephemeralStorage: Bytes = .zero,
+        extended: [String: Int64] = [:]
+    ) {
         self.cpu = cpu
         self.memory = memory
         self.pods = pods
+        self.ephemeralStorage = ephemeralStorage
+        self.extended = extended
     }
+
+    /// CPU, memory and pods alone: what a table of instance types knows.
+    public var core: Resources { Resources(cpu: cpu, memory: memory, pods: pods) }
 
     /// The sums.
     public static func + (left: Resources, right: Resources) -> Resources {
-        Resources(cpu: left.cpu + right.cpu, memory: left.memory + right.memory, pods: left.pods + right.pods)
+        Resources(
+            cpu: left.cpu + right.cpu, memory: left.memory + right.memory, pods: left.pods + right.pods,
+            ephemeralStorage: left.ephemeralStorage + right.ephemeralStorage,
+            extended: left.extended.merging(right.extended) { one, other in
+                let (sum, overflow) = one.addingReportingOverflow(other)
+                return overflow ? .max : sum
+            })
     }
 
     /// Whether all of this finds room in `capacity`.
     public func fits(in capacity: Resources) -> Bool {
         cpu <= capacity.cpu && memory <= capacity.memory && pods <= capacity.pods
+            && ephemeralStorage <= capacity.ephemeralStorage
+            && extended.allSatisfy { $0.value <= capacity.extended[$0.key] ?? 0 }
+    }
+}
+
+extension Resources: Codable {
+    private enum Key: String, CodingKey { case cpu, memory, pods, ephemeralStorage, extended }
+
+    /// Reads also what was written before disk and extended resources were kept.
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: Key.self)
+        self.init(
+            cpu: try container.decode(MilliCPU.self, forKey: .cpu),
+            memory: try container.decode(Bytes.self, forKey: .memory),
+            pods: try container.decode(Int.self, forKey: .pods),
+            ephemeralStorage: try container.decodeIfPresent(Bytes.self, forKey: .ephemeralStorage) ?? .zero,
+            extended: try container.decodeIfPresent([String: Int64].self, forKey: .extended) ?? [:])
+    }
+
+    /// Leaves out what there is none of, besides CPU, memory and pods.
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: Key.self)
+        try container.encode(cpu, forKey: .cpu)
+        try container.encode(memory, forKey: .memory)
+        try container.encode(pods, forKey: .pods)
+        if ephemeralStorage != .zero { try container.encode(ephemeralStorage, forKey: .ephemeralStorage) }
+        if !extended.isEmpty { try container.encode(extended, forKey: .extended) }
     }
 }

@@ -43,8 +43,10 @@ public struct Node: Hashable, Sendable, Codable {
     public var allocatable: Resources
     /// When it was created.
     public var createdAt: Date
+    /// What it has altogether, the system's share included.
+    public var capacity = Resources()
 
-    /// Makes a node.
+    /// Makes a node; what is no parameter is set afterwards.
     public init(
         name: String, uid: String, resourceVersion: String = "", instance: InstanceID? = nil,
         labels: [String: String] = [:], annotations: [String: String] = [:], taints: [Taint] = [],

@@ -75,14 +75,34 @@ public struct Pod: Hashable, Sendable, Codable {
     public var tolerations: [Toleration]
     /// Whether it uses a persistentVolumeClaim, and so may be bound to a zone.
     public var usesVolumeClaim: Bool
+    /// The name of the controller that owns it.
+    public var ownerName: String?
+    /// Annotations that decide something for us: `cloudoptim.io/…` and the autoscalers' marks.
+    public var annotations: [String: String] = [:]
+    /// Its containers by name, the init ones first.
+    public var containers: [PodContainer] = []
+    /// Where it may run.
+    public var placement = PodPlacement()
+    /// Its priority; 0 where none is set.
+    public var priority: Int32 = 0
+    /// The node that the scheduler makes room on for it.
+    public var nominatedNode: String?
+    /// Its class of service; nil: not told.
+    public var qualityOfService: QualityOfService?
+    /// Whether its kubelet ended it for want of memory or disk on the node (phase failed, reason Evicted).
+    public var wasEvicted = false
+    /// Its address; nil: none yet.
+    public var address: String?
+    /// When it was created.
+    public var createdAt = Date(timeIntervalSince1970: 0)
 
-    /// Makes a pod.
+    /// Makes a pod; what is no parameter is set afterwards.
     public init(
         namespace: String, name: String, uid: String, nodeName: String? = nil, phase: PodPhase = .running,
         isReady: Bool = true, isMirror: Bool = false, ownerKind: String? = nil, ownerUID: String? = nil,
         requests: Resources = Resources(pods: 1), graceSeconds: Int64 = 30, deletedBy: Date? = nil,
         priorityClass: String? = nil, labels: [String: String] = [:], tolerations: [Toleration] = [],
-        usesVolumeClaim: Bool = false
+        usesVolumeClaim: Bool = false, ownerName: String? = nil
     ) {
         self.namespace = namespace
         self.name = name
@@ -100,6 +120,7 @@ public struct Pod: Hashable, Sendable, Codable {
         self.labels = labels
         self.tolerations = tolerations
         self.usesVolumeClaim = usesVolumeClaim
+        self.ownerName = ownerName
     }
 
     /// The pod as actions name it.
@@ -132,30 +153,4 @@ public struct PodReference: Hashable, Sendable, Codable, CustomStringConvertible
 
     /// Namespace and name.
     public var description: String { "\(namespace)/\(name)" }
-}
-
-/// A PodDisruptionBudget, as far as it says what may be evicted now.
-public struct PodDisruptionBudget: Hashable, Sendable, Codable {
-    /// Namespace.
-    public var namespace: String
-    /// Name.
-    public var name: String
-    /// How many more pods may be disrupted now.
-    public var disruptionsAllowed: Int
-    /// Labels that every pod it covers bears.
-    public var matchLabels: [String: String]
-    /// Whether its selector also has expressions, so that `matchLabels` alone does not tell which pods it covers.
-    public var hasExpressions: Bool
-
-    /// Makes a budget.
-    public init(
-        namespace: String, name: String, disruptionsAllowed: Int, matchLabels: [String: String] = [:],
-        hasExpressions: Bool = false
-    ) {
-        self.namespace = namespace
-        self.name = name
-        self.disruptionsAllowed = disruptionsAllowed
-        self.matchLabels = matchLabels
-        self.hasExpressions = hasExpressions
-    }
 }

@@ -41,22 +41,60 @@ extension PodObject {
 }
 
 extension BudgetObject {
-    /// In the product's words; nil without a selector, which covers no pod.
+    /// In the product's words; nil without a selector, which covers no pod, or with one that we do not understand.
     var budget: PodDisruptionBudget? {
-        guard let selector = spec?.selector else { return nil }
+        guard let selector = spec?.selector?.selector else { return nil }
         // The server refuses evictions while the status is older than the spec.
         let isStale = (status?.observedGeneration ?? 0) < (metadata.generation ?? 0)
-        return PodDisruptionBudget(
+        var budget = PodDisruptionBudget(
             namespace: metadata.namespace ?? "default", name: metadata.name,
-            disruptionsAllowed: isStale ? 0 : Int(status?.disruptionsAllowed ?? 0),
-            matchLabels: selector.matchLabels ?? [:], hasExpressions: !(selector.matchExpressions ?? []).isEmpty)
+            disruptionsAllowed: isStale ? 0 : Int(status?.disruptionsAllowed ?? 0), selector: selector,
+            minAvailable: spec?.minAvailable?.amount, maxUnavailable: spec?.maxUnavailable?.amount)
+        budget.expectedPods = Int(status?.expectedPods ?? 0)
+        budget.currentHealthy = Int(status?.currentHealthy ?? 0)
+        budget.desiredHealthy = Int(status?.desiredHealthy ?? 0)
+        budget.alwaysAllowsUnhealthy = spec?.unhealthyPodEvictionPolicy == "AlwaysAllow"
+        return budget
+    }
+}
+
+extension IntOrPercent {
+    var amount: CountOrPercent {
+        switch self {
+        case .count(let number): .count(Int(clamping: number))
+        case .percent(let number): .percent(Int(clamping: number))
+        }
+    }
+}
+
+extension LabelSelectorObject {
+    /// In the product's words; nil with an operator that we do not know.
+    var selector: LabelSelector? {
+        guard let expressions = (matchExpressions ?? []).requirements else { return nil }
+        return LabelSelector(matchLabels: matchLabels ?? [:], matchExpressions: expressions)
+    }
+}
+
+extension [SelectorRequirement] {
+    /// In the product's words; nil with an operator that we do not know.
+    var requirements: [Infrastructure.SelectorRequirement]? {
+        var requirements: [Infrastructure.SelectorRequirement] = []
+        for requirement in self {
+            guard let known = SelectorOperator(rawValue: requirement.operator) else { return nil }
+            requirements.append(.init(key: requirement.key, known, values: requirement.values ?? []))
+        }
+        return requirements
     }
 }
 
 extension Infrastructure.Resources {
-    fileprivate init(_ amounts: [String: Int64], pods: Int) {
+    /// Takes what is known by name; the rest is extended.
+    init(_ amounts: [String: Int64], pods: Int) {
+        let named: Set<String> = ["cpu", "memory", "pods", "ephemeral-storage"]
         self.init(
-            cpu: MilliCPU(rawValue: amounts["cpu"] ?? 0), memory: Bytes(rawValue: amounts["memory"] ?? 0), pods: pods)
+            cpu: MilliCPU(rawValue: amounts["cpu"] ?? 0), memory: Bytes(rawValue: amounts["memory"] ?? 0), pods: pods,
+            ephemeralStorage: Bytes(rawValue: amounts["ephemeral-storage"] ?? 0),
+            extended: amounts.filter { !named.contains($0.key) && $0.value != 0 })
     }
 }
 

@@ -196,11 +196,16 @@ struct ObjectDecodingTests {
         let selector = #""selector":{"matchLabels":{"app":"web"}},"minAvailable":"50%""#
         #expect(
             try budget(3, selector)
-                == PodDisruptionBudget(namespace: "n", name: "b", disruptionsAllowed: 2, matchLabels: ["app": "web"]))
+                == PodDisruptionBudget(
+                    namespace: "n", name: "b", disruptionsAllowed: 2,
+                    selector: LabelSelector(matchLabels: ["app": "web"]), minAvailable: .percent(50)))
         #expect(try budget(4, selector)?.disruptionsAllowed == 0)
         #expect(try budget(3, #""maxUnavailable":1"#) == nil)
         #expect(
-            try budget(3, #""selector":{"matchExpressions":[{"key":"a","operator":"Exists"}]}"#)?.hasExpressions == true
+            try budget(3, #""selector":{"matchExpressions":[{"key":"a","operator":"Exists"}]}"#)?.selector.matches([
+                "a": ""
+            ])
+                == true
         )
     }
 

@@ -16,8 +16,8 @@ enum MovablePods {
         let moving = of(pods, taint: taint)
         let staying = pods.filter { ($0.isDaemon || $0.isMirror) && !$0.isFinished }
         return ReplacementRequirement(
-            moving: moving.map(\.requests).reduce(Resources(), +),
-            daemons: staying.map(\.requests).reduce(Resources(), +),
+            moving: moving.map(\.requests.core).reduce(Resources(), +),
+            daemons: staying.map(\.requests.core).reduce(Resources(), +),
             architecture: node.architecture ?? "amd64",
             zone: moving.contains(where: \.usesVolumeClaim) ? node.zone : nil)
     }
