@@ -32,7 +32,7 @@ printf '\n%d passed, %d failed\n' "$$passed" "$$failed"
 exit "$$status"
 endef
 
-.PHONY: help demo test load build check format bench bench-quick chaos chaos-mutants image clean
+.PHONY: help demo test load build check format bench bench-quick bench-packing chaos chaos-mutants image clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -92,6 +92,21 @@ bench-quick: ## The same in short, with the debug build: shows that it runs, not
 	} | tee .run/bench-quick/results.log
 	$(call bench-report,.run/bench-quick)
 
+bench-packing: ## Packs a cluster trace, release build: nodes against the lower bound, unplaced pods, evictions. PODS=FILE NODES=FILE
+	@tools/install
+	pods="$${PODS:-../shared/data/openb/openb_pod_list_default.csv}"
+	nodes="$${NODES:-../shared/data/openb/openb_node_list_all_node.csv}"
+	for file in "$$pods" "$$nodes"; do
+		if [[ ! -r $$file ]]; then
+			echo "bench-packing: $$file is not there. The trace is openb (alibaba/clusterdata, cluster-trace-gpu-v2023); name yours with PODS=FILE NODES=FILE." >&2
+			exit 66
+		fi
+	done
+	mkdir -p .run/bench-packing
+	rm -f .run/bench-packing/report.json
+	ONLY=PackingBench swift build -c release --product PackingBench --scratch-path .build-packing
+	.build-packing/release/PackingBench --pods "$$pods" --nodes "$$nodes" --report .run/bench-packing/report.json
+
 chaos: ## Attacks the queue with real processes on real servers, then checks its promises. DURATION=s, SEED=n, FAULTS=a,b
 	@tools/install
 	swift build --product Chaos
@@ -120,4 +135,4 @@ image: ## Builds the container image cloudoptim:latest (docker/)
 
 clean: ## Stops private servers and removes what was built, here only
 	for pids in .run/*/pids; do if [[ -d $$pids ]]; then tools/services stop "$${pids%/pids}"; fi; done
-	rm -rf .build .build-tidy .run
+	rm -rf .build .build-tidy .build-packing .run

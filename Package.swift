@@ -69,6 +69,7 @@ var targets: [Target] = [
     .executableTarget(
         name: "QueueBench", dependencies: ["JobQueue", "Scheduler", "Worker", "Postgres", "Redis", log, lifecycle],
         swiftSettings: strict),
+    .executableTarget(name: "PackingBench", dependencies: ["Optimizer", "Infrastructure"], swiftSettings: strict),
     .executableTarget(
         name: "Demo", dependencies: ["JobQueue", "Postgres", "Redis", "HTTPClient", log], swiftSettings: strict),
     .executableTarget(

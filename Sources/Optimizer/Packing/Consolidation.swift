@@ -1,0 +1,189 @@
+import Infrastructure
+
+/// Which nodes can be emptied into the others, and why every other one stays.
+///
+/// Empty nodes first; then one node after the other, the one that saves most for its disruption first, each only when
+/// every pod that would have to leave finds a place on the nodes that stay. Score: the Balanced Consolidation proposal of
+/// Karpenter (kubernetes-sigs/karpenter, designs/balanced-consolidation.md; domain-rules section 4).
+public struct Consolidation: Sendable {
+    /// What bounds a plan.
+    public struct Limits: Sendable, Hashable, Codable {
+        /// Nodes emptied by one plan.
+        public var nodesMax: Int
+        /// Pods evicted by one plan.
+        public var evictionsMax: Int
+        /// A node is emptied when its share of the cost is at least 1/k of its share of the disruption.
+        public var k: Double
+        /// What a node must cost at least to be worth it, per hour.
+        public var savingMin: MicroDollars
+        /// Nodes for which the costly search for places is made.
+        public var triesMax: Int
+
+        /// Makes limits.
+        public init(
+            nodesMax: Int, evictionsMax: Int, k: Double = 2, savingMin: MicroDollars = .zero, triesMax: Int = 500
+        ) {
+            self.nodesMax = nodesMax
+            self.evictionsMax = evictionsMax
+            self.k = k
+            self.savingMin = savingMin
+            self.triesMax = triesMax
+        }
+    }
+
+    /// A node that may be emptied, as far as policy and its own state go.
+    public struct Candidate: Sendable, Hashable {
+        /// The node.
+        public var node: Int
+        /// The pods that have to leave; all others on it end with it.
+        public var moving: [Int]
+        /// How much emptying it disturbs: 1 and the eviction costs of its pods.
+        public var disruption: Double
+
+        /// Makes a candidate.
+        public init(node: Int, moving: [Int], disruption: Double) {
+            self.node = node
+            self.moving = moving
+            self.disruption = disruption
+        }
+    }
+
+    /// One pod's way.
+    public struct Move: Sendable, Hashable, Codable {
+        /// The pod.
+        public var pod: Int
+        /// The node it leaves.
+        public var from: Int
+        /// Where the simulation found a place for it. The scheduler decides, not we.
+        public var to: Int
+    }
+
+    /// Why a candidate stays.
+    public enum Stay: Sendable, Hashable {
+        /// It costs less than is worth it.
+        case savingTooSmall(MicroDollars)
+        /// It saves too little for what it disturbs.
+        case scoreTooLow(Double)
+        /// The plan has as many nodes or evictions as it may; this one's turn comes later.
+        case budget
+        /// A pod finds no other place: what it is told, most often first.
+        case noPlace(pod: Int, refusals: [PlacementRefusal: Int])
+        /// Others took its pods' places, or it takes theirs.
+        case notTried
+    }
+
+    /// What was found.
+    public struct Plan: Sendable, Hashable {
+        /// The nodes to be emptied, in the order they were found.
+        public var nodes: [Int] = []
+        /// Where their pods find places.
+        public var moves: [Move] = []
+        /// What the nodes cost per hour.
+        public var saving: MicroDollars = .zero
+        /// The score of each node, by node.
+        public var scores: [Int: Double] = [:]
+        /// Why the other candidates stay.
+        public var stays: [Int: Stay] = [:]
+    }
+
+    private let limits: Limits
+    private let packer: Packer
+    private let poolCost: Double
+    private let poolDisruption: Double
+
+    /// Prepares a search.
+    /// - Parameter poolDisruption: the disruption of emptying every node of the cluster.
+    public init(_ problem: PackingProblem, limits: Limits, poolDisruption: Double) {
+        self.limits = limits
+        packer = Packer(problem)
+        poolCost = problem.nodes.reduce(0) { $0 + Double($1.price.rawValue) }
+        self.poolDisruption = poolDisruption
+    }
+
+    /// A node's score: its share of the cost over its share of the disruption.
+    public func score(saving: MicroDollars, disruption: Double) -> Double {
+        guard poolCost > 0, poolDisruption > 0, disruption > 0 else { return 0 }
+        return (Double(saving.rawValue) / poolCost) / (disruption / poolDisruption)
+    }
+
+    /// Searches.
+    /// - Parameters:
+    ///   - candidates: the nodes that may be emptied.
+    ///   - destinations: the nodes that may take pods.
+    ///   - state: where every pod is; afterwards, where the plan puts it.
+    public func plan(_ candidates: [Candidate], destinations: [Int], in state: inout PackingState) -> Plan {
+        var plan = Plan()
+        var moves: [Int: Move] = [:]
+        var tries = 0
+        let scored = candidates.map { candidate in
+            (candidate, score(saving: price(candidate, state), disruption: candidate.disruption))
+        }.sorted { left, right in
+            if left.0.moving.isEmpty != right.0.moving.isEmpty { return left.0.moving.isEmpty }
+            return left.1 != right.1 ? left.1 > right.1 : left.0.node < right.0.node
+        }
+        var receiving = destinations
+        for (candidate, score) in scored {
+            let node = candidate.node
+            if let stay = stay(candidate, score: score, plan: plan, evictions: moves.count, state: state) {
+                plan.stays[node] = stay
+                continue
+            }
+            guard candidate.moving.isEmpty || tries < limits.triesMax else {
+                plan.stays[node] = .notTried
+                continue
+            }
+            if !candidate.moving.isEmpty { tries += 1 }
+            if let failure = empty(candidate, receiving: receiving, moves: &moves, in: &state) {
+                plan.stays[node] = failure
+            } else {
+                plan.nodes.append(node)
+                plan.saving += price(candidate, state)
+                plan.scores[node] = score
+                receiving.removeAll { $0 == node }
+            }
+        }
+        plan.moves = moves.values.sorted { ($0.from, $0.pod) < ($1.from, $1.pod) }
+        return plan
+    }
+
+    private func price(_ candidate: Candidate, _ state: PackingState) -> MicroDollars {
+        state.problem.nodes[candidate.node].price
+    }
+
+    private func stay(_ candidate: Candidate, score: Double, plan: Plan, evictions: Int, state: PackingState) -> Stay? {
+        let saving = price(candidate, state)
+        guard saving > .zero, saving >= limits.savingMin else { return .savingTooSmall(saving) }
+        guard score >= 1 / limits.k else { return .scoreTooLow(score) }
+        let isWithin =
+            plan.nodes.count < limits.nodesMax && evictions + candidate.moving.count <= limits.evictionsMax
+        return isWithin ? nil : .budget
+    }
+
+    /// Moves everything off a node: its own pods, and those that the plan meant to put there.
+    /// - Returns: why that cannot be; nil: it is done.
+    private func empty(
+        _ candidate: Candidate, receiving: [Int], moves: inout [Int: Move], in state: inout PackingState
+    ) -> Stay? {
+        let node = candidate.node
+        let guests = state.podsOn[node].filter { moves[$0] != nil }.sorted()
+        let leaving = candidate.moving + guests
+        for pod in leaving { state.remove(pod) }
+        state.close(node, because: .leaving)
+        let left = packer.place(leaving, on: receiving, in: &state, by: .bestFit)
+        guard let unplaced = left.first else {
+            for pod in leaving {
+                let from = moves[pod]?.from ?? node
+                moves[pod] = Move(pod: pod, from: from, to: Int(state.location[pod]))
+            }
+            return nil
+        }
+        var refusals: [PlacementRefusal: Int] = [:]
+        for other in receiving where other != node {
+            if let refusal = state.refusal(of: unplaced, on: other) { refusals[refusal, default: 0] += 1 }
+        }
+        for pod in leaving { state.remove(pod) }
+        state.close(node, because: nil)
+        for pod in leaving { state.place(pod, on: node) }
+        return .noPlace(pod: unplaced, refusals: refusals)
+    }
+}
