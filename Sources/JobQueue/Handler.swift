@@ -171,7 +171,7 @@ public struct HandBack: Error, Sendable {
 }
 
 /// How far a job is.
-public struct JobProgress: Sendable, Codable, Equatable {
+public struct JobProgress: Sendable, Codable, Equatable, CustomStringConvertible {
     /// Units done.
     public var done: Int
     /// Units in all; nil when unknown.
@@ -184,6 +184,11 @@ public struct JobProgress: Sendable, Codable, Equatable {
         self.done = done
         self.total = total
         self.note = note
+    }
+
+    /// `3 of 10: evicts pods`.
+    public var description: String {
+        "\(done)\(total.map { " of \($0)" } ?? "")\(note.map { ": \($0)" } ?? "")"
     }
 }
 

@@ -16,6 +16,8 @@ public struct JobRequest: Sendable, Codable, Equatable {
     public var startBefore: Duration?
     /// Overrides the lane of the spec; only towards less urgent for external callers.
     public var lane: Lane?
+    /// Overrides the queue of the spec, for a worker that serves it alone: a replay under a debugger.
+    public var queue: String?
     /// The W3C trace context of whoever asked.
     public var traceparent: String?
     /// The dead job this one runs again.
@@ -24,8 +26,8 @@ public struct JobRequest: Sendable, Codable, Equatable {
     /// Makes a request for one run.
     public init(
         _ kind: JobKind, parameters: JSONText = .emptyObject, target: String = "", key: IdempotencyKey? = nil,
-        delay: Duration? = nil, startBefore: Duration? = nil, lane: Lane? = nil, traceparent: String? = nil,
-        replayOf: JobID? = nil
+        delay: Duration? = nil, startBefore: Duration? = nil, lane: Lane? = nil, queue: String? = nil,
+        traceparent: String? = nil, replayOf: JobID? = nil
     ) {
         self.kind = kind
         self.parameters = parameters
@@ -34,6 +36,7 @@ public struct JobRequest: Sendable, Codable, Equatable {
         self.delay = delay
         self.startBefore = startBefore
         self.lane = lane
+        self.queue = queue
         self.traceparent = traceparent
         self.replayOf = replayOf
     }

@@ -83,13 +83,22 @@ extension NewJob {
             throw spec.refusal("target: wanted at most \(NewJob.keyBytesMax) bytes without U+0000")
         }
         return ResolvedJob(
-            id: id, kind: spec.kind, queue: spec.queue, lane: request.lane ?? spec.lane, parameters: parameters,
+            id: id, kind: spec.kind, queue: try queue(), lane: request.lane ?? spec.lane, parameters: parameters,
             target: request.target, key: key, limitKey: try spec.limit.map { try expand($0.key, "limit.key") },
             limitMax: spec.limit?.max, rateKey: try spec.rate.map { try expand($0.key, "rate.key") }, rate: spec.rate,
             delay: request.delay ?? .zero,
             startBefore: request.startBefore ?? spec.startBeforeSeconds.map { .seconds($0) },
             timeoutSeconds: spec.timeoutSeconds, attemptsMax: spec.retries.attemptsMax,
             traceparent: request.traceparent, replayOf: request.replayOf, isPushedAtOnce: spec.isPushedAtOnce)
+    }
+
+    private func queue() throws -> String {
+        guard let queue = request.queue else { return spec.queue }
+        guard queue.wholeMatch(of: /[a-z][a-z0-9-]{0,62}/) != nil else {
+            throw spec.refusal(
+                "queue: found '\(queue.prefix(80))', wanted lower-case letters, digits and '-', a letter first, at most 63")
+        }
+        return queue
     }
 
     private func checkedKey(_ text: String, _ field: String) throws -> String {

@@ -158,6 +158,7 @@ extension MemoryLedger {
         }
         let busy = Set(jobs.values.compactMap(\.worker))
         count("worker", &workers) { $0.expiresAt < now.addingTimeInterval(-day) && !busy.contains($0.registration.id) }
+        count("pause", &pauses) { until in until.map { $0 < now } ?? false }
         count("rate_bucket", &buckets) { $0.at < now.addingTimeInterval(-day) }
         let history = Double(specs.values.map(\.historyDays).max() ?? 30) * day
         count("job_history", &ended) { row in

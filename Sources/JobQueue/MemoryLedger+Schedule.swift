@@ -17,11 +17,12 @@ extension MemoryLedger {
     /// See `LeaderLedger`.
     public func timetable() -> Timetable {
         Timetable(
-            rows: schedules.values.filter(\.isEnabled).map(\.row).sorted { $0.id < $1.id }, version: scheduleVersion)
+            rows: schedules.values.filter { $0.isEnabled && !isPaused(.schedule($0.row.id)) }.map(\.row)
+                .sorted { $0.id < $1.id }, version: timetableVersion())
     }
 
     /// See `LeaderLedger`.
-    public func timetableVersion() -> Int64 { scheduleVersion }
+    public func timetableVersion() -> Int64 { scheduleVersion + Int64(schedulePausesOver) }
 
     /// Schedule rows follow from kinds and targets.
     func syncSchedules() throws {
@@ -65,8 +66,8 @@ extension MemoryLedger {
     public func fire(_ ticks: [Tick]) throws -> [TickResult] {
         let resolved = try ticks.map { try $0.jobs.map { try resolve($0) } }
         return zip(ticks, resolved).map { tick, jobs in
-            guard let stored = schedules[tick.row.id], stored.isEnabled, stored.row.lastSlot == tick.row.lastSlot,
-                stored.row.nextSlot == tick.row.nextSlot, stored.row.storedSpec == tick.row.storedSpec
+            guard let stored = schedules[tick.row.id], stored.isEnabled, !isPaused(.schedule(tick.row.id)),
+                stored.row.lastSlot == tick.row.lastSlot, stored.row.nextSlot == tick.row.nextSlot, stored.row.storedSpec == tick.row.storedSpec
             else { return TickResult(isWon: false, enqueued: []) }
             schedules[tick.row.id]?.row.lastSlot = tick.slots.last ?? tick.row.lastSlot
             schedules[tick.row.id]?.row.nextSlot = tick.next

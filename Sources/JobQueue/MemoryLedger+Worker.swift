@@ -28,12 +28,6 @@ extension MemoryLedger {
 
     // MARK: Claim
 
-    func isPaused(_ row: Row) -> Bool {
-        guard !pauses.isEmpty else { return false }
-        return pauses.contains(.all) || pauses.contains(.queue(row.job.queue)) || pauses.contains(.kind(row.job.kind))
-            || pauses.contains(.tenant(row.tenant)) || pauses.contains(.cluster(row.job.target))
-    }
-
     /// See `WorkerLedger`.
     public func claim(_ ids: [JobID], by worker: WorkerID, kinds: [JobKind], alone: Bool) -> [ClaimedJob] {
         guard let owner = workers[worker], owner.state == .live, owner.expiresAt > now else { return [] }
@@ -149,7 +143,7 @@ extension MemoryLedger {
 
     /// See `WorkerLedger`.
     public func append(log lines: [String], to run: RunID) {
-        logs[run.job, default: []] += lines.map { String($0.prefix(1000)) }
+        logs[run.job] = ((logs[run.job] ?? []) + lines.map { String($0.prefix(1000)) }).suffix(JobLog.linesMax)
     }
 
     /// See `WorkerLedger`.

@@ -4,7 +4,7 @@ import Foundation
 ///
 /// It keeps every rule of the protocol (fences, leases, keys, slots, rates, suspects, effects, schedules), and its
 /// contract suite holds it to the Postgres ledger. Its clock is given, and moved by `advance`.
-public actor MemoryLedger: Ledger {
+public actor MemoryLedger: Ledger, ControlLedger {
     /// One job, hot or ended, as it can be looked at.
     public struct Row: Sendable, Equatable {
         /// The request as stored.
@@ -101,20 +101,6 @@ public actor MemoryLedger: Ledger {
         var fanOut: JobSpec.FanOut
     }
 
-    /// What can be paused.
-    public enum PauseScope: Hashable, Sendable {
-        /// Everything.
-        case all
-        /// A queue.
-        case queue(String)
-        /// A kind.
-        case kind(JobKind)
-        /// A tenant's jobs.
-        case tenant(String)
-        /// The jobs about a target.
-        case cluster(String)
-    }
-
     private let machineClock: @Sendable () -> Date
     let random: @Sendable () -> Double
     private var clockOffset: Double = 0
@@ -128,7 +114,8 @@ public actor MemoryLedger: Ledger {
     var buckets: [String: Bucket] = [:]
     var effects: [String: Effect] = [:]
     var leads: [String: Lead] = [:]
-    var pauses: Set<PauseScope> = []
+    /// What is paused, and until when; nil: until it is resumed.
+    var pauses: [PauseScope: Date?] = [:]
     var specs: [JobKind: JobSpec] = [:]
     var targets: [Target: (tenant: String, parameters: JSONText)] = [:]
     var schedules: [String: (row: ScheduleRow, isEnabled: Bool)] = [:]
@@ -189,12 +176,6 @@ public actor MemoryLedger: Ledger {
 
     /// An entry of the effect ledger.
     public func effect(_ key: String) -> EffectEntry? { effects[key]?.entry }
-
-    /// Stops claims within a scope.
-    public func pause(_ scope: PauseScope) { pauses.insert(scope) }
-
-    /// Lifts a pause.
-    public func resume(_ scope: PauseScope) { pauses.remove(scope) }
 
     /// Says whose a target is; its schedule rows come with it.
     public func setTarget(

@@ -27,7 +27,9 @@ public struct PushShortCut: Sendable {
         guard let broker else { return }
         var lists: [ReadyList: [JobID]] = [:]
         for job in jobs where job.spec.isPushedAtOnce && (job.request.delay ?? .zero) == .zero {
-            lists[ReadyList(queue: job.spec.queue, lane: job.request.lane ?? job.spec.lane), default: []].append(job.id)
+            let list = ReadyList(
+                queue: job.request.queue ?? job.spec.queue, lane: job.request.lane ?? job.spec.lane)
+            lists[list, default: []].append(job.id)
         }
         if lists.isEmpty { return }
         let names = Array(lists.keys)

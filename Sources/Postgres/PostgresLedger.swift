@@ -7,7 +7,7 @@ import Synchronization
 ///
 /// Each role has its own connection, so that none waits behind another: claims, settlements (with checkpoints),
 /// control (leases, reaping, cancels) and effects (with enqueues). Small writes that arrive together are committed together.
-public final class PostgresLedger: Ledger {
+public final class PostgresLedger: Ledger, ControlLedger {
     private let claimConnection: PostgresConnection
     private let settleConnection: PostgresConnection
     private let controlConnection: PostgresConnection
@@ -81,6 +81,35 @@ public final class PostgresLedger: Ledger {
         let rows = try await controlConnection.query("SELECT world_now()")
         guard let row = rows.first else { throw QueueError(.unavailable, "the database gave no time") }
         return try row.date(0)
+    }
+
+    // MARK: Operators
+
+    /// See `ControlLedger`.
+    public func pause(_ scope: PauseScope, by who: String, reason: String, for duration: Duration?) async throws {
+        try await controlConnection.execute(
+            ControlStatements.pause,
+            [
+                .text(scope.word), .text(scope.name), .text(who), .text(reason),
+                duration.map { .double($0.seconds) } ?? .null,
+            ])
+    }
+
+    /// See `ControlLedger`.
+    public func resume(_ scope: PauseScope) async throws -> Bool {
+        try await controlConnection.execute(ControlStatements.resume, [.text(scope.word), .text(scope.name)]) > 0
+    }
+
+    /// See `ControlLedger`.
+    public func cancel(_ ids: [JobID], by who: String) async throws -> [JobID: CancelResult] {
+        try await controlConnection.cancel(ids, by: who)
+    }
+
+    /// See `ControlLedger`.
+    public func snooze(_ ids: [JobID], for duration: Duration) async throws -> [JobID] {
+        try await controlConnection.query(
+            ControlStatements.snooze, [.uuidArray(ids), .double(duration.seconds)]
+        ).map { try $0.uuid(0) }
     }
 
     // MARK: Workers
@@ -181,8 +210,7 @@ public final class PostgresLedger: Ledger {
 
     /// See `WorkerLedger`.
     public func append(log lines: [String], to run: RunID) async throws {
-        try await settleConnection.execute(
-            SettleStatements.appendLog, [.uuid(run.job), .int(run.fence), .textArray(lines)])
+        try await settleConnection.append(lines, run)
     }
 
     // MARK: The leader
@@ -267,6 +295,10 @@ extension PostgresConnection {
     ) throws -> Bool {
         try SettleStatements.save(checkpoint, progress, records, of: run, writers: writers, on: self)
     }
+    func append(_ lines: [String], _ run: RunID) throws {
+        try execute(SettleStatements.appendLog, [.uuid(run.job), .int(run.fence), .textArray(lines)])
+        try execute(SettleStatements.trimLog, [.uuid(run.job), .int(Int64(JobLog.linesMax))])
+    }
     func intend(_ wanted: [EffectStatements.Wanted]) throws -> [EffectEntry?] {
         try EffectStatements.intend(wanted, on: self)
     }
@@ -280,8 +312,9 @@ extension PostgresConnection {
     func renew(_ worker: WorkerID, lease: Duration) throws -> Renewal? {
         try WorkerStatements.renew(worker, lease: lease, on: self)
     }
-    func cancel(_ id: JobID, by who: String) throws -> CancelResult {
-        try CancelStatements.cancel(id, by: who, on: self)
+    func cancel(_ id: JobID, by who: String) throws -> CancelResult { try cancel([id], by: who)[id] ?? .unknown }
+    func cancel(_ ids: [JobID], by who: String) throws -> [JobID: CancelResult] {
+        try CancelStatements.cancel(ids, by: who, on: self)
     }
     func reap(atMost: Int) throws -> ReapReport { try ReapStatements.reap(atMost: atMost, on: self) }
     func publish(_ specs: [JobSpec]) throws -> [JobKind] { try ScheduleStatements.publish(specs, on: self) }

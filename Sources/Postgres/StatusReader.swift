@@ -3,51 +3,13 @@ import JobQueue
 
 /// Answers what people and programs ask about jobs, from the views of `V002_views.sql`.
 public struct StatusReader: Sendable {
-    private let connection: PostgresConnection
+    let connection: PostgresConnection
 
     /// Opens a connection of its own.
     public init(_ configuration: PostgresConfiguration) async throws {
         connection = try await PostgresConnection.connect(configuration, name: "pg-status")
     }
 
-    /// Which jobs; nil fields fit every job.
-    public struct Filter: Sendable {
-        /// A state as `job_status` names it.
-        public var state: String?
-        /// A kind.
-        public var kind: String?
-        /// A tenant.
-        public var tenant: String?
-        /// A target.
-        public var target: String?
-
-        /// Makes a filter.
-        public init(state: String? = nil, kind: String? = nil, tenant: String? = nil, target: String? = nil) {
-            self.state = state
-            self.kind = kind
-            self.tenant = tenant
-            self.target = target
-        }
-    }
-
-    /// A dead job, as its replay needs it.
-    public struct DeadJob: Sendable {
-        /// Its kind.
-        public let kind: JobKind
-        /// Its target.
-        public let target: String
-        /// Its parameters.
-        public let parameters: JSONText
-    }
-
-    static let jobsSQL = """
-        SELECT to_jsonb(s) FROM (
-            SELECT id, kind, queue, tenant, target, lane, state, attempt, run_at, claimed_at, finished_at, created_at, reason
-              FROM job_status
-             WHERE ($1::text IS NULL OR state = $1) AND ($2::text IS NULL OR kind = $2)
-               AND ($3::text IS NULL OR tenant = $3) AND ($4::text IS NULL OR target = $4)
-             ORDER BY created_at DESC, id DESC LIMIT $5) s
-        """
     static let jobSQL = """
         SELECT to_jsonb(s) || jsonb_build_object(
             'attempts', (SELECT coalesce(jsonb_agg(to_jsonb(a) ORDER BY a.fence), '[]') FROM attempt_log a WHERE a.job_id = s.id),
@@ -55,7 +17,6 @@ public struct StatusReader: Sendable {
             'log', (SELECT coalesce(jsonb_agg(l.line ORDER BY l.n), '[]') FROM job_log l WHERE l.job_id = s.id))
           FROM job_status s WHERE s.id = $1
         """
-    static let deadSQL = "SELECT kind, target, args FROM job_dead WHERE id = $1"
     static let kindsSQL = """
         SELECT jsonb_build_object('kind', kind, 'version', spec_version, 'lane', spec -> 'lane', 'fan_out', spec ->> 'fan_out',
             'mode_max', spec ->> 'mode_max', 'external', spec -> 'external', 'summary', spec ->> 'summary',
@@ -68,9 +29,10 @@ public struct StatusReader: Sendable {
     static let reasonsSQL = """
         WITH j AS (SELECT * FROM job WHERE id = $1 AND state = 0)
         SELECT 'it is paused: ' || p.scope || ' ' || p.name || ', by ' || p.by || ' at ' || p.at
-          FROM j, pause p WHERE p.scope = 'all' OR (p.scope = 'queue' AND p.name = j.queue)
-            OR (p.scope = 'kind' AND p.name = j.kind) OR (p.scope = 'cluster' AND p.name = j.target)
-            OR (p.scope = 'tenant' AND p.name = j.tenant)
+          FROM j, pause p WHERE (p.until IS NULL OR p.until > now())
+           AND (p.scope = 'all' OR (p.scope = 'queue' AND p.name = j.queue)
+                OR (p.scope = 'kind' AND p.name = j.kind) OR (p.scope = 'cluster' AND p.name = j.target)
+                OR (p.scope = 'tenant' AND p.name = j.tenant))
         UNION ALL
         SELECT 'it is not due before ' || run_at || ' (in ' || ceil(extract(epoch FROM run_at - now())) || ' s)'
           FROM j WHERE run_at > now()
@@ -100,15 +62,6 @@ public struct StatusReader: Sendable {
            AND (o.lane < j.lane OR (o.lane = j.lane AND (o.run_at, o.id) < (j.run_at, j.id))) LIMIT 10000) x
         """
 
-    /// Jobs as JSON objects, the newest first.
-    public func jobs(_ filter: Filter, limit: Int) async throws -> [JSONText] {
-        func value(_ text: String?) -> PostgresValue { text.map(PostgresValue.text) ?? .null }
-        return try await connection.query(
-            Self.jobsSQL,
-            [value(filter.state), value(filter.kind), value(filter.tenant), value(filter.target), .int(Int64(limit))]
-        ).map { try $0.json(0) }
-    }
-
     /// One job with its attempts, effects and log.
     /// - Throws: `notFound`.
     public func job(_ id: JobID) async throws -> JSONText {
@@ -126,21 +79,6 @@ public struct StatusReader: Sendable {
     /// The kinds in force.
     public func kinds() async throws -> [JSONText] {
         try await connection.query(Self.kindsSQL).map { try $0.json(0) }
-    }
-
-    /// A dead job.
-    /// - Throws: `notFound`.
-    public func deadJob(_ id: JobID) async throws -> DeadJob {
-        guard let row = try await connection.query(Self.deadSQL, [.uuid(id)]).first else {
-            throw QueueError(.notFound, "no dead job \(id)")
-        }
-        return DeadJob(
-            kind: JobKind(rawValue: try row.string(0)), target: try row.string(1), parameters: try row.json(2))
-    }
-
-    /// Notes which job runs a dead one again.
-    public func markReplayed(_ id: JobID, by new: JobID) async throws {
-        try await connection.execute(EnqueueStatements.markReplayed, [.uuid(id), .uuid(new)])
     }
 
     /// The life of a job in sentences, and why it is not running now.

@@ -59,7 +59,7 @@ struct TimetableLoop: Sendable {
             let id = memory.heap.removeFirst()
         {
             guard let row = memory.rows[id], let spec = memory.specs[row.kind] else { continue }
-            ticks.append(tick(row, spec, now))
+            ticks.append(try tick(row, spec, now))
         }
         if ticks.isEmpty { return }
         let results = try await ledger.fire(ticks)
@@ -91,25 +91,10 @@ struct TimetableLoop: Sendable {
         await shortCut.push(fired)
     }
 
-    private func tick(_ row: ScheduleRow, _ spec: JobSpec, _ now: Date) -> Tick {
+    private func tick(_ row: ScheduleRow, _ spec: JobSpec, _ now: Date) throws -> Tick {
         let (slots, next) = row.schedule.due(nextSlot: row.nextSlot, now: now, target: row.target)
-        let jobs = slots.map { slot in
-            NewJob(
-                request: JobRequest(
-                    row.kind, parameters: row.parameters, target: row.target, key: key(of: row, slot)), spec: spec)
-        }
+        let jobs = try slots.map { NewJob(request: try row.request(for: $0, spec: spec), spec: spec) }
         return Tick(row: row, slots: slots, next: next ?? Date(timeIntervalSince1970: 253_402_300_799), jobs: jobs)
-    }
-
-    /// With overlap `skip` a schedule has one key, freed when its job ends; otherwise each slot has its own.
-    private func key(of row: ScheduleRow, _ slot: Date) -> IdempotencyKey {
-        switch row.schedule.overlap {
-        case .skip: IdempotencyKey("o:\(row.id)", release: .atEnd)
-        case .queue, .cancelOld:
-            IdempotencyKey(
-                "s:\(row.id):\(slot.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true)))",
-                release: .atEnd)
-        }
     }
 }
 

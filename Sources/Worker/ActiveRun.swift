@@ -22,6 +22,8 @@ final class ActiveRun: JobRun, Sendable {
         var holdsSlot = true
         var isSettling = false
         var logLines: [String] = []
+        /// Lines logged since the run began, dropped ones included.
+        var logged = 0
         var sentEffects: Set<String> = []
     }
 
@@ -34,9 +36,6 @@ final class ActiveRun: JobRun, Sendable {
     private let trust: Trust
     private let drain: DrainSignal
     private let state = Mutex(State())
-
-    /// Lines a run may log; more are dropped, and the last says so.
-    static let logLinesMax = 200
 
     init(
         _ job: ClaimedJob, worker: WorkerID, claimedAt: ContinuousClock.Instant, ledger: any WorkerLedger,
@@ -103,8 +102,7 @@ final class ActiveRun: JobRun, Sendable {
             stop(.fenced)
             throw fenced("its checkpoint was refused")
         }
-        let lines = takeLog()
-        if !lines.isEmpty { try await persistently { try await ledger.append(log: lines, to: id) } }
+        try await persistently { try await flushLog() }
         if drain.isDraining { throw HandBack() }
     }
 
@@ -137,11 +135,24 @@ final class ActiveRun: JobRun, Sendable {
 
     func log(_ line: String) {
         state.withLock { state in
-            if state.logLines.count < ActiveRun.logLinesMax {
+            state.logged += 1
+            if state.logged <= JobLog.linesPerRunMax {
                 state.logLines.append(String(line.prefix(1000)))
-            } else {
-                state.logLines[ActiveRun.logLinesMax - 1] = "(more lines than \(ActiveRun.logLinesMax) were dropped)"
+            } else if state.logged == JobLog.linesPerRunMax + 1 {
+                state.logLines.append("(more lines than \(JobLog.linesPerRunMax) were dropped)")
             }
+        }
+    }
+
+    /// Writes the lines logged so far; those that the ledger did not take are kept for the next time.
+    func flushLog() async throws {
+        let lines = takeLog()
+        if lines.isEmpty { return }
+        do {
+            try await ledger.append(log: lines, to: id)
+        } catch {
+            state.withLock { $0.logLines.insert(contentsOf: lines, at: 0) }
+            throw error
         }
     }
 

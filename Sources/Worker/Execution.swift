@@ -107,11 +107,9 @@ struct Execution: Sendable {
     private func settle(_ run: ActiveRun, _ verdict: Settlement.Verdict) async -> Bool {
         var pause = Duration.milliseconds(50)
         var wasTried = false
-        var lines = run.takeLog()
         while true {
             do {
-                if !lines.isEmpty { try await ledger.append(log: lines, to: run.id) }
-                lines = []
+                try await run.flushLog()
                 if try await ledger.settle([Settlement(run: run.id, verdict: verdict)])[0] { return true }
                 // The first try's answer may have been lost after its commit: then the history knows this very run.
                 if wasTried, try await ledger.hasFinished(run.id) { return true }

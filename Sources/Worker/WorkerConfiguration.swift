@@ -24,6 +24,8 @@ public struct WorkerConfiguration: Sendable {
     public var suspectLookEvery = Duration.seconds(30)
     /// How long it takes nothing (but lane 0) to become idle for them.
     public var suspectRoomFor = Duration.seconds(10)
+    /// How often the lines that runs have logged are written; checkpoints and ends write them at once.
+    public var logEvery = Duration.seconds(1)
     /// How long handlers may take to reach a checkpoint when the worker is asked to stop; then they are cancelled.
     public var drainTimeout = Duration.seconds(20)
 

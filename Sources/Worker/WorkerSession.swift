@@ -42,6 +42,7 @@ struct WorkerSession: Sendable {
             loops.addTask { await self.renewLoop() }
             loops.addTask { await self.watchLoop() }
             loops.addTask { await self.hintLoop() }
+            loops.addTask { await self.logLoop() }
             loops.addTask { await self.finishUp() }
             await withTaskGroup(of: Void.self) { takers in
                 for share in Share.allCases {
@@ -269,6 +270,18 @@ struct WorkerSession: Sendable {
             status.update(worker: worker, trustedUntil: trust.until, inFlight: inFlight.count)
             Gauge(label: "worker_in_flight").record(inFlight.count)
             do { try await Task.sleep(for: .milliseconds(200)) } catch { return }
+        }
+    }
+
+    /// Writes what runs have logged, so that `jobs logs --follow` sees it while they run.
+    private func logLoop() async {
+        while !Task.isCancelled {
+            do { try await Task.sleep(for: configuration.logEvery) } catch { return }
+            for run in inFlight.runs {
+                do { try await run.flushLog() } catch {
+                    logger.debug("log lines not written yet", metadata: ["error": .string("\(error)")])
+                }
+            }
         }
     }
 

@@ -27,7 +27,8 @@ struct Cloudoptim: AsyncParsableCommand {
         subcommands: [
             MigrateCommand.self, SchedulerCommand.self, WorkerCommand.self, SimulateCommand.self, EnqueueCommand.self,
             JobsCommand.self, QueuesCommand.self, SchedulesCommand.self, WorkersCommand.self, ClustersCommand.self,
-            JobspecsCommand.self, KillSwitchCommand.self, HealthCommand.self,
+            JobspecsCommand.self, PauseCommand.self, ResumeCommand.self, PausesCommand.self, KillSwitchCommand.self,
+            HealthCommand.self,
         ])
 
     static func main() async {

@@ -10,17 +10,20 @@ public struct Noop: Job {
     public struct Parameters: Codable, Sendable {
         /// Waits this long before it ends.
         public var waitMilliseconds: Int64?
+        /// Waits so many times, and tells its progress.
+        public var steps: Int64?
         /// Fails with this message: retried as the jobspec says.
         public var fail: String?
 
         enum CodingKeys: String, CodingKey {
-            case fail
+            case fail, steps
             case waitMilliseconds = "wait_milliseconds"
         }
 
         /// Makes a request.
-        public init(waitMilliseconds: Int64? = nil, fail: String? = nil) {
+        public init(waitMilliseconds: Int64? = nil, steps: Int64? = nil, fail: String? = nil) {
             self.waitMilliseconds = waitMilliseconds
+            self.steps = steps
             self.fail = fail
         }
     }
@@ -41,8 +44,9 @@ public struct Noop: Job {
     /// Ends, after the wait that was asked for.
     public func decide(_ observation: Observation) throws -> Decision {
         if let message = parameters.fail { throw QueueError(.transient, message) }
-        if observation.round == 0, let wait = parameters.waitMilliseconds, wait > 0 {
-            return Decision(next: .again(afterMilliseconds: wait))
+        let progress = parameters.steps.map { JobProgress(done: observation.round, total: Int($0), note: "waits") }
+        if observation.round < parameters.steps ?? 1, let wait = parameters.waitMilliseconds, wait > 0 {
+            return Decision(progress: progress, next: .again(afterMilliseconds: wait))
         }
         return Decision()
     }

@@ -15,6 +15,8 @@ public struct Decision: Codable, Sendable, Equatable {
     public var followUps: [JobRequest]
     /// Messages to delete after that commit.
     public var acknowledgements: [Acknowledgement]
+    /// How far the job is; noted with the round's end.
+    public var progress: JobProgress?
     /// What comes after.
     public var next: Next
     /// What the next round's `observe` finds in its context.
@@ -27,14 +29,15 @@ public struct Decision: Codable, Sendable, Equatable {
     /// Makes a decision.
     public init(
         actions: [Action] = [], findings: [Finding] = [], facts: [Fact] = [], followUps: [JobRequest] = [],
-        acknowledgements: [Acknowledgement] = [], next: Next = .done, memory: JSONText? = nil, result: JSONText? = nil,
-        isEmpty: Bool = false
+        acknowledgements: [Acknowledgement] = [], progress: JobProgress? = nil, next: Next = .done,
+        memory: JSONText? = nil, result: JSONText? = nil, isEmpty: Bool = false
     ) {
         self.actions = actions
         self.findings = findings
         self.facts = facts
         self.followUps = followUps
         self.acknowledgements = acknowledgements
+        self.progress = progress
         self.next = next
         self.memory = memory
         self.result = result

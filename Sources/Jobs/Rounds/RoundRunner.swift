@@ -65,7 +65,8 @@ public struct RoundRunner: Handler {
             case .again(let milliseconds):
                 let isChanged =
                     !decision.actions.isEmpty || !records.isEmpty || !decision.acknowledgements.isEmpty
-                    || state.memory != decision.memory
+                    || state.memory != decision.memory || decision.progress != nil
+                if let progress = decision.progress { context.log("\(progress)") }
                 state.round += 1
                 state.decision = nil
                 state.reports = reports
@@ -73,14 +74,15 @@ public struct RoundRunner: Handler {
                 let pause = Duration.milliseconds(max(0, milliseconds))
                 if !decision.followUps.isEmpty {
                     // No actions here (Decision.validated): the round's end commits follow-ups and records together.
-                    try await context.save(checkpoint: JSONText(encoding: state))
+                    try await context.save(checkpoint: JSONText(encoding: state), progress: decision.progress)
                     return outcome(decision, records: records, context: context, againAfter: pause)
                 }
                 let endsRun =
                     pause > RoundRunner.waitMax
                     || context.deadline - .now < pause + RoundRunner.runReserve
                 if isChanged || endsRun || context.isDraining {
-                    try await context.save(checkpoint: JSONText(encoding: state), records: records)
+                    try await context.save(
+                        checkpoint: JSONText(encoding: state), records: records, progress: decision.progress)
                 }
                 // The records are committed: what brought them may go.
                 await acknowledge(decision, context: context)

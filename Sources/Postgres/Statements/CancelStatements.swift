@@ -2,8 +2,9 @@ import JobQueue
 
 /// Cancelling: one statement, so that a job that moves between queued and running meanwhile is not missed.
 enum CancelStatements {
+    /// `$1` ids, `$2` who. The answer: every job that was found hot, and whether it ran.
     static let cancel = """
-        WITH l AS (SELECT id, state, cancel_at FROM job WHERE id = $1 FOR UPDATE),
+        WITH l AS (SELECT id, state FROM job WHERE id = ANY ($1) ORDER BY id FOR UPDATE),
         m AS (
             UPDATE job j SET cancel_at = coalesce(j.cancel_at, now()), cancelled_by = coalesce(j.cancelled_by, $2)
               FROM l WHERE j.id = l.id AND l.state = 1 RETURNING j.id),
@@ -21,19 +22,25 @@ enum CancelStatements {
                    interrupts, snoozes, $2, replay_of, args, progress, last_error, traceparent, created_at,
                    'cancelled', 'cancelled by ' || $2
               FROM g)
-        SELECT (SELECT count(*) FROM g), (SELECT count(*) FROM m)
+        SELECT id, false FROM g UNION ALL SELECT id, true FROM m
         """
 
-    static let hasEnded = """
-        SELECT EXISTS (SELECT FROM job_history WHERE id = $1) OR EXISTS (SELECT FROM job_dead WHERE id = $1)
+    static let ended = """
+        SELECT id FROM job_history WHERE id = ANY ($1) UNION ALL SELECT id FROM job_dead WHERE id = ANY ($1)
         """
 
-    static func cancel(_ id: JobID, by who: String, on connection: isolated PostgresConnection) throws -> CancelResult {
-        if let row = try connection.query(cancel, [.uuid(id), .text(who)]).first {
-            if try row.int(0) > 0 { return .cancelled }
-            if try row.int(1) > 0 { return .asked }
+    /// Cancels what is queued, asks what runs, and says of each id what became of it.
+    static func cancel(
+        _ ids: [JobID], by who: String, on connection: isolated PostgresConnection
+    ) throws -> [JobID: CancelResult] {
+        var results: [JobID: CancelResult] = [:]
+        for row in try connection.query(cancel, [.uuidArray(ids), .text(who)]) {
+            results[try row.uuid(0)] = try row.bool(1) ? .asked : .cancelled
         }
-        let ended = try connection.query(hasEnded, [.uuid(id)]).first?.bool(0) ?? false
-        return ended ? .ended : .unknown
+        let rest = ids.filter { results[$0] == nil }
+        if rest.isEmpty { return results }
+        for row in try connection.query(ended, [.uuidArray(rest)]) { results[try row.uuid(0)] = .ended }
+        for id in rest where results[id] == nil { results[id] = .unknown }
+        return results
     }
 }

@@ -4,9 +4,10 @@ import JobQueue
 enum ClaimStatements {
     /// What is paused is not claimed. `pause` is small: nothing in it costs nothing.
     static let isPaused = """
-        EXISTS (SELECT FROM pause p WHERE p.scope = 'all' OR (p.scope = 'queue' AND p.name = j.queue)
-                OR (p.scope = 'kind' AND p.name = j.kind) OR (p.scope = 'tenant' AND p.name = j.tenant)
-                OR (p.scope = 'cluster' AND p.name = j.target))
+        EXISTS (SELECT FROM pause p WHERE (p.until IS NULL OR p.until > now())
+                AND (p.scope = 'all' OR (p.scope = 'queue' AND p.name = j.queue)
+                     OR (p.scope = 'kind' AND p.name = j.kind) OR (p.scope = 'tenant' AND p.name = j.tenant)
+                     OR (p.scope = 'cluster' AND p.name = j.target)))
         """
 
     /// `$1` ids, `$2` worker, `$3` kinds, `$4` whether rated jobs may pass (their token was taken), `$5` alone.

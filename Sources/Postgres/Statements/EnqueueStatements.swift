@@ -41,7 +41,10 @@ enum EnqueueStatements {
           FROM t JOIN job_key k ON k.key = replace(t.key, '${tenant}', t.tenant)
         """
 
-    static let markReplayed = "UPDATE job_dead SET replayed_by = $2 WHERE id = $1"
+    /// `$1` the dead jobs, `$2` those that run them again.
+    static let markReplayed = """
+        UPDATE job_dead d SET replayed_by = t.new FROM unnest($1::uuid[], $2::uuid[]) AS t(old, new) WHERE d.id = t.old
+        """
 
     /// Inserts a batch and answers for each job, in order. Inside the caller's transaction or as its own.
     static func enqueue(_ jobs: [ResolvedJob], on connection: isolated PostgresConnection) throws -> [EnqueueResult] {
@@ -66,6 +69,11 @@ enum EnqueueStatements {
         let rows = try connection.query(enqueue, parameters(jobs))
         var stored = Set<JobID>(minimumCapacity: rows.count)
         for row in rows { stored.insert(try row.uuid(0)) }
+        let replays = jobs.filter { $0.replayOf != nil && stored.contains($0.id) }
+        if !replays.isEmpty {
+            try connection.execute(
+                markReplayed, [.uuidArray(replays.compactMap(\.replayOf)), .uuidArray(replays.map(\.id))])
+        }
         var results: [EnqueueResult?] = jobs.map { stored.contains($0.id) ? .enqueued($0.id) : nil }
         let rest = jobs.filter { !stored.contains($0.id) }
         if rest.isEmpty { return results }

@@ -15,10 +15,23 @@ enum ScheduleStatements {
          WHERE k.spec_version > t.version ORDER BY k.kind
         """
     static let kinds = "SELECT spec FROM job_kind ORDER BY kind"
-    static let timetable = """
-        SELECT id, kind, target, parameters, spec, last_slot, next_slot FROM schedule WHERE enabled ORDER BY id
+    /// A paused schedule is not in the timetable, and its slots are not fired.
+    static let isPaused = """
+        EXISTS (SELECT FROM pause p WHERE p.scope = 'schedule' AND p.name = s.id AND (p.until IS NULL OR p.until > now()))
         """
-    static let timetableVersion = "SELECT version FROM timetable_version"
+    static let timetable = """
+        SELECT s.id, s.kind, s.target, s.parameters, s.spec, s.last_slot, s.next_slot FROM schedule s
+         WHERE s.enabled AND NOT \(isPaused) ORDER BY s.id
+        """
+    /// Schedules by id or kind, whether they are on or not: for those who ask for a slot by hand.
+    static let schedules = """
+        SELECT s.id, s.kind, s.target, s.parameters, s.spec, s.last_slot, s.next_slot FROM schedule s
+         WHERE s.id = $1 OR s.kind = $1 ORDER BY s.id
+        """
+    /// A pause that ends changes the number like one that is lifted.
+    static let timetableVersion = """
+        SELECT version + (SELECT count(*) FROM pause WHERE scope = 'schedule' AND until <= now()) FROM timetable_version
+        """
 
     /// The compare-and-set of a slot: the whole of what was read. `$1` ids, `$2`, `$3` the slots seen, `$4` the spec
     /// seen, `$5` the new last slot, `$6` the new next slot.
@@ -28,7 +41,7 @@ enum ScheduleStatements {
                                  $6::timestamptz[]) AS t(id, seen_last, seen_next, seen_spec, last_slot, next_slot)),
         l AS (
             SELECT s.id FROM schedule s JOIN t USING (id)
-             WHERE s.enabled AND s.last_slot = t.seen_last AND s.next_slot = t.seen_next AND s.spec = t.seen_spec
+             WHERE s.enabled AND NOT \(isPaused) AND s.last_slot = t.seen_last AND s.next_slot = t.seen_next AND s.spec = t.seen_spec
              ORDER BY s.id FOR UPDATE OF s)
         UPDATE schedule s SET last_slot = t.last_slot, next_slot = t.next_slot
           FROM l JOIN t USING (id) WHERE s.id = l.id RETURNING s.id
@@ -56,16 +69,16 @@ enum ScheduleStatements {
     static func timetable(on connection: isolated PostgresConnection) throws -> Timetable {
         try connection.transaction(.repeatableRead) { connection in
             let version = try connection.query(timetableVersion).first?.int(0) ?? 0
-            let rows = try connection.query(timetable).map { row in
-                let spec = try row.json(4)
-                return ScheduleRow(
-                    id: try row.string(0), kind: JobKind(rawValue: try row.string(1)), target: try row.string(2),
-                    parameters: try row.json(3), schedule: try spec.decode(), storedSpec: spec,
-                    lastSlot: try row.date(5),
-                    nextSlot: try row.date(6))
-            }
-            return Timetable(rows: rows, version: version)
+            return Timetable(rows: try connection.query(timetable).map(row), version: version)
         }
+    }
+
+    static func row(_ row: PostgresRow) throws -> ScheduleRow {
+        let spec = try row.json(4)
+        return ScheduleRow(
+            id: try row.string(0), kind: JobKind(rawValue: try row.string(1)), target: try row.string(2),
+            parameters: try row.json(3), schedule: try spec.decode(), storedSpec: spec, lastSlot: try row.date(5),
+            nextSlot: try row.date(6))
     }
 
     /// Fires the ticks whose row is still as it was read; only a won slot enqueues, in the same transaction.
@@ -83,9 +96,8 @@ enum ScheduleStatements {
                 ).map { try $0.string(0) })
             let replaced = ticks.filter { won.contains($0.row.id) && $0.row.schedule.overlap == .cancelOld }
             if !replaced.isEmpty {
-                for row in try connection.query(earlier, [.textArray(replaced.map(\.row.id))]) {
-                    _ = try CancelStatements.cancel(try row.uuid(0), by: "schedule: overlap cancel-old", on: connection)
-                }
+                let old = try connection.query(earlier, [.textArray(replaced.map(\.row.id))]).map { try $0.uuid(0) }
+                _ = try CancelStatements.cancel(old, by: "schedule: overlap cancel-old", on: connection)
             }
             let flat = zip(ticks, jobs).flatMap { won.contains($0.0.row.id) ? $0.1 : [] }
             var enqueued = Set<JobID>()

@@ -2,8 +2,12 @@ import JobQueue
 
 /// Steps 5 to 7 of 7: checkpoints, and the end of a run. Every write names its fence.
 enum SettleStatements {
+    /// Progress notes the fence, and how far the job was before this run: the time to its end follows from that.
     static let save = """
-        UPDATE job SET checkpoint = $4, progress = coalesce($5, progress), crashes = 0
+        UPDATE job SET checkpoint = $4, crashes = 0,
+               progress = CASE WHEN $5::jsonb IS NULL THEN progress ELSE $5::jsonb || jsonb_build_object(
+                   'fence', fence, 'done_before', CASE WHEN (progress ->> 'fence')::bigint = fence
+                       THEN progress -> 'done_before' ELSE coalesce(progress -> 'done', '0') END) END
          WHERE id = $1 AND fence = $2 AND worker_id = $3 AND state = 1 AND cancel_at IS NULL
         """
 
@@ -95,6 +99,11 @@ enum SettleStatements {
 
     static let appendLog = """
         INSERT INTO job_log (job_id, fence, line) SELECT $1, $2, left(line, 1000) FROM unnest($3::text[]) AS t(line)
+        """
+    /// A job that runs for ever keeps its last lines only. `$2`: how many.
+    static let trimLog = """
+        DELETE FROM job_log WHERE job_id = $1 AND n <= (
+            SELECT n FROM job_log WHERE job_id = $1 ORDER BY n DESC OFFSET $2 LIMIT 1)
         """
 
     static let tenantOf = "SELECT tenant FROM job WHERE id = $1"

@@ -44,6 +44,10 @@ enum SweepStatements {
             """
         ),
         (
+            "pause",
+            "DELETE FROM pause WHERE until < now()"
+        ),
+        (
             "rate_bucket",
             "DELETE FROM rate_bucket WHERE at < now() - interval '1 day'"
         ),

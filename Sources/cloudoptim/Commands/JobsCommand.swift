@@ -1,41 +1,31 @@
 import ArgumentParser
+import Foundation
 import JobQueue
 import Postgres
-import Redis
 
 /// `cloudoptim jobs`
 struct JobsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "jobs", abstract: "Looks at jobs, cancels them, runs dead ones again.",
-        subcommands: [List.self, Show.self, Explain.self, Cancel.self, Retry.self], defaultSubcommand: List.self)
+        commandName: "jobs", abstract: "Looks at jobs, cancels or postpones them, runs dead ones again.",
+        subcommands: [
+            List.self, Show.self, Explain.self, Logs.self, Cancel.self, Snooze.self, Retry.self, Replay.self,
+        ], defaultSubcommand: List.self)
 
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Lists jobs, the newest first.",
-            discussion: "States: \(states.joined(separator: ", ")).")
-        /// As the view `job_status` names them.
-        private static let states = [
-            "queued", "scheduled", "retrying", "paused", "blocked", "suspect", "running", "cancelling", "done",
-            "cancelled", "dead",
-        ]
-        @Option(help: "Only this state.") var state: String?
-        @Option(help: "Only this kind.") var kind: String?
-        @Option(help: "Only this tenant.") var tenant: String?
-        @Option(help: "Only this target.") var target: String?
+            discussion: "States: \(JobFilterOptions.states.joined(separator: ", ")).")
+        @OptionGroup var filter: JobFilterOptions
         @Option(help: "At most so many.") var limit = 50
         @OptionGroup var form: OutputOptions
 
         func validate() throws {
-            if let state, !Self.states.contains(state) {
-                throw ValidationError("--state is '\(state)', wanted one of \(Self.states.joined(separator: ", "))")
-            }
             if limit < 0 { throw ValidationError("--limit is \(limit), wanted zero or more") }
         }
 
         func run() async throws {
             let reader = try await StatusReader(try Settings().database)
-            let rows = try await reader.jobs(
-                StatusReader.Filter(state: state, kind: kind, tenant: tenant, target: target), limit: limit)
+            let rows = try await reader.jobs(filter.filter(now: try await reader.times().machine), limit: limit)
             try Console.show(
                 rows, columns: ["id", "kind", "target", "state", "attempt", "run_at", "finished_at", "reason"],
                 as: form.output, whenEmpty: "no such jobs")
@@ -69,73 +59,45 @@ struct JobsCommand: AsyncParsableCommand {
         }
     }
 
-    struct Cancel: AsyncParsableCommand {
+    struct Logs: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Cancels a job: a queued one at once, a running one as soon as its worker confirms.")
+            abstract: "Prints the lines that a job wrote, with their run.",
+            discussion: """
+                A run writes at most \(JobLog.linesPerRunMax) lines, and of one job the newest \(JobLog.linesMax) are kept, \
+                for 30 days.
+                """)
         @Argument(help: "The job's id.") var id: JobID
+        @Flag(name: .shortAndLong, help: "Go on until the job has ended.") var follow = false
         @OptionGroup var form: OutputOptions
 
+        private struct Line: Encodable {
+            var at: Date
+            var run: Int64
+            var line: String
+        }
+
         func run() async throws {
-            let settings = Settings()
-            let ledger = try await PostgresLedger(try settings.database)
-            let result = try await ledger.cancel(id, by: "operator")
-            if result == .unknown { throw QueueError(.notFound, "no job \(id)") }
-            if result == .asked, let redis = try settings.redis {
-                do {
-                    try await RedisBroker(redis, prefix: settings.redisPrefix).publish(.cancel(id))
-                } catch {
-                    Console.error("the worker could not be told at once; it learns of it within seconds (\(error))")
+            let reader = try await StatusReader(try Settings().database)
+            var last: Int64 = 0
+            while true {
+                let hasEnded = try await reader.stop(of: id).hasEnded  // asked first: its last lines are read after it
+                let lines = try await reader.log(of: id, after: last, limit: Self.pageMax)
+                for line in lines {
+                    last = line.number
+                    switch form.output {
+                    case .json:
+                        Console.print(try JSONText(encoding: Line(at: line.at, run: line.fence, line: line.text)).text)
+                    case .table:
+                        Console.print("\(line.at.formatted(.iso8601))  run \(line.fence)  \(line.text)")
+                    }
                 }
-            }
-            switch form.output {
-            case .json: Console.print(try JSONText(encoding: ["id": id.description, "result": result.rawValue]).text)
-            case .table: Console.print("\(id): \(sentence(result))")
+                if lines.count == Self.pageMax { continue }
+                if !follow || hasEnded { return }
+                try await Task.sleep(for: .milliseconds(300))
             }
         }
 
-        private func sentence(_ result: CancelResult) -> String {
-            switch result {
-            case .cancelled: "cancelled"
-            case .asked: "its worker was asked to stop; `jobs show` tells when it has"
-            case .ended: "had ended before"
-            case .unknown: "unknown"
-            }
-        }
-    }
-
-    struct Retry: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(
-            abstract: "Runs a dead job again, as a new job that names the old one.")
-        @Argument(help: "The dead job's id.") var id: JobID
-        @Option(help: "Other parameters than it had: a JSON object.") var parameters: String?
-        @OptionGroup var form: OutputOptions
-
-        func run() async throws {
-            let settings = Settings()
-            let database = try settings.database
-            let ledger = try await PostgresLedger(database)
-            let reader = try await StatusReader(database)
-            let dead = try await reader.deadJob(id)
-            guard let spec = try await ledger.kinds().first(where: { $0.kind == dead.kind }) else {
-                throw QueueError(.notFound, "kind '\(dead.kind)' of job \(id) is known no more")
-            }
-            let job = NewJob(
-                request: JobRequest(
-                    dead.kind, parameters: parameters.map { JSONText(text: $0) } ?? dead.parameters,
-                    target: dead.target, key: IdempotencyKey("replay/\(id)", release: .atEnd), replayOf: id),
-                spec: spec)
-            let result = try await ledger.enqueue([job])[0]
-            guard let new = result.id else {
-                throw QueueError(.conflict, "job \(id) is being replayed with other parameters already")
-            }
-            try await reader.markReplayed(id, by: new)
-            await PushShortCut(try settings.redis.map { RedisBroker($0, prefix: settings.redisPrefix) }).push([job])
-            switch form.output {
-            case .json:
-                Console.print(try JSONText(encoding: ["id": new.description, "replay_of": id.description]).text)
-            case .table: Console.print("\(new) runs \(id) again")
-            }
-        }
+        private static let pageMax = 500
     }
 }
 

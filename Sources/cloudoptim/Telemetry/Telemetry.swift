@@ -38,12 +38,15 @@ enum Telemetry {
         return broker
     }
 
-    /// Runs services until SIGTERM or SIGINT.
+    /// Runs services until SIGTERM or SIGINT, or until one of them has done its work: a worker that was told to drain.
     static func serve(_ services: [any Service], _ logger: Logger) async throws {
         var quiet = logger
         quiet.logLevel = .error
         let group = ServiceGroup(
-            services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet)
+            configuration: ServiceGroupConfiguration(
+                services: services.map {
+                    .init(service: $0, successTerminationBehavior: .gracefullyShutdownGroup)
+                }, gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet))
         try await group.run()
     }
 

@@ -6,6 +6,7 @@ import Testing
 struct LedgerScene {
     let subject: any LedgerUnderTest
     var ledger: any Ledger { subject.ledger }
+    var control: any ControlLedger { subject.control }
 
     static let plain = JobSpec(
         kind: "plain",

@@ -6,6 +6,7 @@ import Testing
 /// A ledger, and what a contract test needs beside the protocol: to move time, to set the scene, to look inside.
 protocol LedgerUnderTest: Sendable {
     var ledger: any Ledger { get }
+    var control: any ControlLedger { get }
     /// Moves machine time forward, and world time with it.
     func age(by seconds: Double) async throws
     /// Moves world time alone.
@@ -16,13 +17,22 @@ protocol LedgerUnderTest: Sendable {
     func keyHolder(_ key: String) async throws -> JobID?
     func setTarget(_ name: String, tenant: String) async throws
     func removeTarget(_ name: String) async throws
-    func pause(_ scope: String, _ name: String) async throws
-    func resume(_ scope: String, _ name: String) async throws
     func setSchedule(_ id: String, isEnabled: Bool) async throws
     func effectState(_ key: String) async throws -> EffectEntry.State?
     func hasRecord(_ key: String) async throws -> Bool
     func logLines(_ id: JobID) async throws -> [String]
+    func replayedBy(_ id: JobID) async throws -> JobID?
     func close() async throws
+}
+
+extension LedgerUnderTest {
+    func pause(_ scope: String, _ name: String, for duration: Duration? = nil) async throws {
+        try await control.pause(try #require(PauseScope(scope, name)), by: "test", reason: "", for: duration)
+    }
+    @discardableResult
+    func resume(_ scope: String, _ name: String) async throws -> Bool {
+        try await control.resume(try #require(PauseScope(scope, name)))
+    }
 }
 
 struct Held: Hashable {
@@ -61,6 +71,7 @@ enum LedgerKind: String, CaseIterable, CustomTestStringConvertible {
 struct MemoryUnderTest: LedgerUnderTest {
     let memory = MemoryLedger()
     var ledger: any Ledger { memory }
+    var control: any ControlLedger { memory }
 
     func age(by seconds: Double) async throws { await memory.advance(bySeconds: seconds) }
     func shiftWorld(by seconds: Double) async throws { await memory.shiftWorld(bySeconds: seconds) }
@@ -79,22 +90,11 @@ struct MemoryUnderTest: LedgerUnderTest {
     func keyHolder(_ key: String) async throws -> JobID? { await memory.holder(ofKey: key) }
     func setTarget(_ name: String, tenant: String) async throws { try await memory.setTarget(name, tenant: tenant) }
     func removeTarget(_ name: String) async throws { try await memory.removeTarget(name) }
-    func pause(_ scope: String, _ name: String) async throws { await memory.pause(try scopeOf(scope, name)) }
-    func resume(_ scope: String, _ name: String) async throws { await memory.resume(try scopeOf(scope, name)) }
-    private func scopeOf(_ scope: String, _ name: String) throws -> MemoryLedger.PauseScope {
-        switch scope {
-        case "all": .all
-        case "queue": .queue(name)
-        case "kind": .kind(JobKind(rawValue: name))
-        case "tenant": .tenant(name)
-        case "cluster": .cluster(name)
-        default: throw QueueError(.invalid, "no scope '\(scope)'")
-        }
-    }
     func setSchedule(_ id: String, isEnabled: Bool) async throws { await memory.setSchedule(id, isEnabled: isEnabled) }
     func effectState(_ key: String) async throws -> EffectEntry.State? { await memory.effect(key)?.state }
     func hasRecord(_ key: String) async throws -> Bool { await memory.record(kind: "note", key: key) != nil }
     func logLines(_ id: JobID) async throws -> [String] { await memory.log(of: id) }
+    func replayedBy(_ id: JobID) async throws -> JobID? { await memory.row(id)?.replayedBy }
     func close() async throws {}
 }
 
@@ -104,6 +104,7 @@ struct PostgresUnderTest: LedgerUnderTest {
     let connection: PostgresConnection
     let schema: String
     var ledger: any Ledger { postgres }
+    var control: any ControlLedger { postgres }
 
     init() async throws {
         schema = "contract_" + JobID().description.replacing("-", with: "").suffix(16)
@@ -129,6 +130,7 @@ struct PostgresUnderTest: LedgerUnderTest {
             "UPDATE rate_bucket SET at = at - $1::interval",
             "UPDATE lead SET expires_at = expires_at - $1::interval",
             "UPDATE effect SET at = at - $1::interval",
+            "UPDATE pause SET at = at - $1::interval, until = until - $1::interval",
             "UPDATE job_dead SET died_at = died_at - $1::interval",
             "UPDATE world_clock SET shift = shift + $1::interval",
         ]
@@ -175,13 +177,6 @@ struct PostgresUnderTest: LedgerUnderTest {
         try await connection.execute("DELETE FROM job_target WHERE target = $1", [.text(name)])
         _ = try await connection.query("SELECT sync_schedules()")
     }
-    func pause(_ scope: String, _ name: String) async throws {
-        try await connection.execute(
-            "INSERT INTO pause (scope, name, by) VALUES ($1, $2, 'test')", [.text(scope), .text(name)])
-    }
-    func resume(_ scope: String, _ name: String) async throws {
-        try await connection.execute("DELETE FROM pause WHERE scope = $1 AND name = $2", [.text(scope), .text(name)])
-    }
     func setSchedule(_ id: String, isEnabled: Bool) async throws {
         try await connection.execute("UPDATE schedule SET enabled = $2 WHERE id = $1", [.text(id), .bool(isEnabled)])
     }
@@ -196,6 +191,9 @@ struct PostgresUnderTest: LedgerUnderTest {
         try await connection.query("SELECT line FROM job_log WHERE job_id = $1 ORDER BY n", [.uuid(id)]).map {
             try $0.string(0)
         }
+    }
+    func replayedBy(_ id: JobID) async throws -> JobID? {
+        try await connection.query("SELECT replayed_by FROM job_dead WHERE id = $1", [.uuid(id)]).first?.uuidIfPresent(0)
     }
     func close() async throws {
         await postgres.close()

@@ -35,9 +35,13 @@ enum AllStatements {
         ("SettleStatements.conclude", SettleStatements.conclude),
         ("SettleStatements.hasFinished", SettleStatements.hasFinished),
         ("SettleStatements.appendLog", SettleStatements.appendLog),
+        ("SettleStatements.trimLog", SettleStatements.trimLog),
         ("SettleStatements.tenantOf", SettleStatements.tenantOf),
         ("CancelStatements.cancel", CancelStatements.cancel),
-        ("CancelStatements.hasEnded", CancelStatements.hasEnded),
+        ("CancelStatements.ended", CancelStatements.ended),
+        ("ControlStatements.pause", ControlStatements.pause),
+        ("ControlStatements.resume", ControlStatements.resume),
+        ("ControlStatements.snooze", ControlStatements.snooze),
         ("ReapStatements.buryWorkers", ReapStatements.buryWorkers),
         ("ReapStatements.deadWorkers", ReapStatements.deadWorkers),
         ("ReapStatements.lock", ReapStatements.lock),
@@ -49,6 +53,7 @@ enum AllStatements {
         ("ScheduleStatements.higher", ScheduleStatements.higher),
         ("ScheduleStatements.kinds", ScheduleStatements.kinds),
         ("ScheduleStatements.timetable", ScheduleStatements.timetable),
+        ("ScheduleStatements.schedules", ScheduleStatements.schedules),
         ("ScheduleStatements.timetableVersion", ScheduleStatements.timetableVersion),
         ("ScheduleStatements.fire", ScheduleStatements.fire),
         ("ScheduleStatements.earlier", ScheduleStatements.earlier),
@@ -56,16 +61,25 @@ enum AllStatements {
         ("SweepStatements.partitions", SweepStatements.partitions),
         ("SweepStatements.today", SweepStatements.today),
         ("SweepStatements.rowsInDefault", SweepStatements.rowsInDefault),
-        ("StatusReader.jobsSQL", StatusReader.jobsSQL),
+        ("SelectionStatements.newest", SelectionStatements.newest),
+        ("SelectionStatements.count", SelectionStatements.count),
+        ("SelectionStatements.page", SelectionStatements.page),
+        ("SelectionStatements.dead", SelectionStatements.dead),
+        ("SelectionStatements.stop", SelectionStatements.stop),
+        ("SelectionStatements.log", SelectionStatements.log),
+        ("SelectionStatements.worker", SelectionStatements.worker),
+        ("SelectionStatements.exists", SelectionStatements.exists),
         ("StatusReader.jobSQL", StatusReader.jobSQL),
-        ("StatusReader.deadSQL", StatusReader.deadSQL),
         ("StatusReader.kindsSQL", StatusReader.kindsSQL),
         ("StatusReader.reasonsSQL", StatusReader.reasonsSQL),
         ("StatusReader.aheadSQL", StatusReader.aheadSQL),
     ]
 
-    /// Strings that are no statements: a fragment, and a command that cannot be prepared.
-    static let others: Set = ["ClaimStatements.isPaused", "EffectStatements.lockTimeout"]
+    /// Strings that are no statements: fragments, and a command that cannot be prepared.
+    static let others: Set = [
+        "ClaimStatements.isPaused", "EffectStatements.lockTimeout", "ScheduleStatements.isPaused",
+        "SelectionStatements.fits",
+    ]
 }
 
 @Suite("Statements")

@@ -1,0 +1,72 @@
+import ArgumentParser
+import Foundation
+import JobQueue
+import Postgres
+import Redis
+
+/// What is paused, on the command line.
+struct PauseTarget: ParsableArguments {
+    @Argument(help: "queue, kind, cluster, tenant, schedule or all.") var scope: String
+    @Argument(help: "Its name; none for all.") var name = ""
+
+    func validate() throws {
+        if PauseScope(scope, name) != nil { return }
+        guard PauseScope.words.contains(scope) else {
+            throw ValidationError("'\(scope)': wanted one of \(PauseScope.words.joined(separator: ", "))")
+        }
+        throw ValidationError(scope == "all" ? "all takes no name" : "\(scope): its name is missing")
+    }
+
+    var value: PauseScope { get throws { try PauseScope(scope, name) ?? { throw CleanExit.helpRequest() }() } }
+
+    static func text(_ scope: PauseScope) -> String { scope == .all ? "everything" : "\(scope.word) \(scope.name)" }
+}
+
+/// `cloudoptim pause`
+struct PauseCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "pause",
+        abstract: "Stops claims of a queue, kind, cluster or tenant, the slots of a schedule, or everything.",
+        discussion: """
+            What runs goes on to its end. Nothing is lost: jobs wait, and start when the pause ends or is lifted. Who paused,
+            why and until when is shown by `cloudoptim pauses`, `jobs explain` and the view pause_status.
+
+              cloudoptim pause kind replace-node --why "prices look wrong" --for 2h
+              cloudoptim pause schedule snapshot-cluster/prod-eu
+            """)
+
+    @OptionGroup var target: PauseTarget
+    @Option(help: "Why; shown to whoever asks.") var why = ""
+    @Option(name: .customLong("for"), help: "How long: 90s, 15m, 2h, 7d; without it, until it is resumed.")
+    var span: TimeSpan?
+    @OptionGroup var author: Author
+
+    func run() async throws {
+        let scope = try target.value
+        let desk = try await OperatorDesk.connect()
+        guard try await desk.reader.exists(scope) else {
+            throw QueueError(.notFound, "no \(PauseTarget.text(scope))")
+        }
+        try await desk.ledger.pause(scope, by: author.by, reason: why, for: span?.duration)
+        await desk.hint([.pause])
+        let end = span.map { "for \(Int($0.duration.seconds)) s" } ?? "until it is resumed"
+        Console.print("\(PauseTarget.text(scope)): paused by \(author.by) \(end)\(why.isEmpty ? "" : ": \(why)")")
+    }
+}
+
+/// `cloudoptim resume`
+struct ResumeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "resume", abstract: "Lifts a pause.")
+
+    @OptionGroup var target: PauseTarget
+
+    func run() async throws {
+        let scope = try target.value
+        let desk = try await OperatorDesk.connect()
+        guard try await desk.ledger.resume(scope) else {
+            throw QueueError(.notFound, "\(PauseTarget.text(scope)) is not paused")
+        }
+        await desk.hint([.pause])
+        Console.print("\(PauseTarget.text(scope)): goes on")
+    }
+}
