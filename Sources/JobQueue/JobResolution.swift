@@ -96,7 +96,8 @@ extension NewJob {
         guard let queue = request.queue else { return spec.queue }
         guard queue.wholeMatch(of: /[a-z][a-z0-9-]{0,62}/) != nil else {
             throw spec.refusal(
-                "queue: found '\(queue.prefix(80))', wanted lower-case letters, digits and '-', a letter first, at most 63")
+                "queue: found '\(queue.prefix(80))', wanted lower-case letters, digits and '-', a letter first, at most 63"
+            )
         }
         return queue
     }

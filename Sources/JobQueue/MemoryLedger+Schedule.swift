@@ -67,7 +67,8 @@ extension MemoryLedger {
         let resolved = try ticks.map { try $0.jobs.map { try resolve($0) } }
         return zip(ticks, resolved).map { tick, jobs in
             guard let stored = schedules[tick.row.id], stored.isEnabled, !isPaused(.schedule(tick.row.id)),
-                stored.row.lastSlot == tick.row.lastSlot, stored.row.nextSlot == tick.row.nextSlot, stored.row.storedSpec == tick.row.storedSpec
+                stored.row.lastSlot == tick.row.lastSlot, stored.row.nextSlot == tick.row.nextSlot,
+                stored.row.storedSpec == tick.row.storedSpec
             else { return TickResult(isWon: false, enqueued: []) }
             schedules[tick.row.id]?.row.lastSlot = tick.slots.last ?? tick.row.lastSlot
             schedules[tick.row.id]?.row.nextSlot = tick.next

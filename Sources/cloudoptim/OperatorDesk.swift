@@ -59,7 +59,9 @@ struct TimeSpan: ExpressibleByArgument {
     init(_ duration: Duration) { self.duration = duration }
 
     init?(argument: String) {
-        guard let match = argument.wholeMatch(of: /([0-9]{1,9})(s|m|h|d)?/), let number = Int(match.1) else { return nil }
+        guard let match = argument.wholeMatch(of: /([0-9]{1,9})(s|m|h|d)?/), let number = Int(match.1) else {
+            return nil
+        }
         let seconds = number * (["m": 60, "h": 3600, "d": 86_400][match.2 ?? "s"] ?? 1)
         guard seconds <= Self.secondsMax else { return nil }
         duration = .seconds(seconds)

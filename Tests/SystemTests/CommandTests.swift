@@ -48,7 +48,8 @@ extension SystemTests {
         @Test(
             "JSON that parses comes from every command that lists",
             arguments: [
-                ["jobs", "list"], ["queues"], ["schedules"], ["workers"], ["clusters", "list"], ["jobspecs", "list"], ["pauses"],
+                ["jobs", "list"], ["queues"], ["schedules"], ["workers"], ["clusters", "list"], ["jobspecs", "list"],
+                ["pauses"],
             ])
         func listsAsJSON(_ command: [String]) async throws {
             let fleet = try Fleet.current
@@ -111,10 +112,12 @@ extension SystemTests {
                 (["jobs", "logs", "01a20841-9a2d-7857-a728-d48b587bd387"], 66),
                 (["jobs", "snooze", "01a20841-9a2d-7857-a728-d48b587bd387", "--for", "5s"], 66),
                 (["jobs", "retry"], 64), (["jobs", "retry", "--state", "done"], 64), (["jobs", "cancel"], 64),
-                (["jobs", "cancel", "--state", "queued", "--wait", "5s"], 64), (["jobs", "snooze", "--kind", "noop"], 64),
+                (["jobs", "cancel", "--state", "queued", "--wait", "5s"], 64),
+                (["jobs", "snooze", "--kind", "noop"], 64),
                 (["jobs", "list", "--since", "soon"], 64), (["jobs", "list", "--since", "2h"], 0),
                 (["pause", "noise", "x"], 64), (["pause", "kind"], 64), (["pause", "all", "x"], 64),
-                (["pause", "kind", "fly"], 66), (["pause", "cluster", "nowhere"], 66), (["resume", "kind", "noop"], 66),
+                (["pause", "kind", "fly"], 66), (["pause", "cluster", "nowhere"], 66),
+                (["resume", "kind", "noop"], 66),
                 (["schedules", "trigger", "fly"], 66), (["schedules", "backfill", "fly", "--from", "1h"], 66),
                 (["workers", "drain", "01a20841-9a2d-7857-a728-d48b587bd387"], 66),
                 (["clusters", "check", "nowhere"], 66), (["clusters", "remove", "nowhere"], 66),

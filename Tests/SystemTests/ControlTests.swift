@@ -21,7 +21,8 @@ extension SystemTests {
             #expect(told.contains("it is paused: kind noop, by anna"), "\(told)")
             struct Row: Decodable { var scope, name, by, reason: String; var until: String? }
             let rows: [Row] = try await fleet.succeed(["pauses", "-o", "json"]).json()
-            #expect(rows.map { [$0.scope, $0.name, $0.by, $0.reason] } == [["kind", "noop", "anna", "prices look wrong"]])
+            #expect(
+                rows.map { [$0.scope, $0.name, $0.by, $0.reason] } == [["kind", "noop", "anna", "prices look wrong"]])
             #expect(rows[0].until == nil)
             #expect(try await fleet.succeed(["resume", "kind", "noop"]).output == "kind noop: goes on\n")
             try await eventually("it runs now") { try await fleet.state(of: id) == "done" }
@@ -53,7 +54,8 @@ extension SystemTests {
             let match = try #require(answer.output.wholeMatch(of: pattern), "\(answer)")
             #expect((String(match.1), String(match.2)) == (id, worker))
             #expect(
-                try await fleet.text("SELECT reason || ', ' || cancelled_by FROM job_status WHERE id = $1::uuid", [.text(id)])
+                try await fleet.text(
+                    "SELECT reason || ', ' || cancelled_by FROM job_status WHERE id = $1::uuid", [.text(id)])
                     == "cancelled while it ran, anna")
             let again = try await fleet.succeed(["jobs", "cancel", id, "--wait", "20s"])
             #expect(again.output == "\(id): had ended before\n")
@@ -84,14 +86,21 @@ extension SystemTests {
             let filter = ["jobs", "retry", "--kind", "notify", "--since", "1h"]
             let counted = try await fleet.succeed(filter)
             #expect(
-                counted.output == "would retry 3 jobs: 3 notify dead\nnothing was changed; repeat with --yes\n", "\(counted)")
+                counted.output == "would retry 3 jobs: 3 notify dead\nnothing was changed; repeat with --yes\n",
+                "\(counted)")
             let done = try await fleet.succeed(filter + ["--yes"])
             #expect(done.output == "3 jobs (3 notify dead): 3 enqueued again\n", "\(done)")
             #expect(try await fleet.succeed(filter + ["--yes"]).output == "0 jobs (): nothing changed\n")
             #expect(try await fleet.succeed(filter).output == "no such jobs\n")
-            #expect(try await fleet.number("SELECT count(*) FROM job_status WHERE state = 'paused' AND replay_of IS NOT NULL") == 3)
-            #expect(try await fleet.number("SELECT count(*) FROM job_dead_letter WHERE replayed_by IS NOT NULL") == dead.count)
-            let cancelled = try await fleet.succeed(["jobs", "cancel", "--kind", "notify", "--state", "paused", "--yes"])
+            #expect(
+                try await fleet.number(
+                    "SELECT count(*) FROM job_status WHERE state = 'paused' AND replay_of IS NOT NULL") == 3)
+            #expect(
+                try await fleet.number("SELECT count(*) FROM job_dead_letter WHERE replayed_by IS NOT NULL")
+                    == dead.count)
+            let cancelled = try await fleet.succeed([
+                "jobs", "cancel", "--kind", "notify", "--state", "paused", "--yes",
+            ])
             #expect(cancelled.output == "3 jobs (3 notify paused): 3 cancelled\n", "\(cancelled)")
         }
 
@@ -105,7 +114,8 @@ extension SystemTests {
             struct Result: Decodable { var matched: Int; var results: [String: Int] }
             let result: Result = try hurried.json()
             #expect((result.matched, result.results) == (1200, ["snoozed": 1200]))
-            #expect(try await fleet.number("SELECT count(*) FROM job WHERE run_at > now() + interval '50 minutes'") == 1200)
+            #expect(
+                try await fleet.number("SELECT count(*) FROM job WHERE run_at > now() + interval '50 minutes'") == 1200)
             let cancelled: Result = try await fleet.succeed(
                 ["jobs", "cancel", "--kind", "noop", "--yes", "-o", "json"]).json()
             #expect(cancelled.results["cancelled"] == 1200)
@@ -170,7 +180,9 @@ extension SystemTests {
             try await eventually("lines come while it runs") { follower.output.contains("1 of 4: waits") }
             let answer = try await follower.answer(within: .seconds(30))
             #expect(answer.status == 0)
-            let lines = answer.output.split(separator: "\n").compactMap { $0.firstMatch(of: /run 1  (.*)$/).map { String($0.1) } }
+            let lines = answer.output.split(separator: "\n").compactMap {
+                $0.firstMatch(of: /run 1  (.*)$/).map { String($0.1) }
+            }
             #expect(lines == ["0 of 4: waits", "1 of 4: waits", "2 of 4: waits", "3 of 4: waits"], "\(answer)")
             #expect(try await fleet.state(of: id) == "done")
         }
@@ -219,7 +231,8 @@ extension SystemTests {
             let first: [Fired] = try await fleet.succeed(["schedules", "trigger", id, "-o", "json"]).json()
             #expect(first.map(\.schedule) == [id])
             #expect(first.map(\.result) == ["enqueued"])
-            let second: [Fired] = try await fleet.succeed(["schedules", "trigger", "snapshot-cluster", "-o", "json"]).json()
+            let second: [Fired] = try await fleet.succeed(["schedules", "trigger", "snapshot-cluster", "-o", "json"])
+                .json()
             #expect(second.map(\.result) == ["skipped, this job has not ended"])
             #expect(second.map(\.job) == first.map(\.job))
 
@@ -231,11 +244,16 @@ extension SystemTests {
 
             let range = ["schedules", "backfill", id, "--from", "2026-01-01T00:00:00Z", "--to", "2026-01-01T01:00:00Z"]
             let counted = try await fleet.succeed(range).output
-            let slots = try #require(counted.firstMatch(of: /^([0-9]+) slots: nothing was enqueued; repeat with --yes\n$/))
+            let slots = try #require(
+                counted.firstMatch(of: /^([0-9]+) slots: nothing was enqueued; repeat with --yes\n$/))
             let count = try #require(Int(slots.1))
             #expect(count > 0)
-            #expect(try await fleet.succeed(range + ["--yes"]).output == "\(count) slots: enqueued \(count), 0 had been before\n")
-            #expect(try await fleet.succeed(range + ["--yes"]).output == "\(count) slots: enqueued 0, \(count) had been before\n")
+            #expect(
+                try await fleet.succeed(range + ["--yes"]).output
+                    == "\(count) slots: enqueued \(count), 0 had been before\n")
+            #expect(
+                try await fleet.succeed(range + ["--yes"]).output
+                    == "\(count) slots: enqueued 0, \(count) had been before\n")
             #expect(try await fleet.number("SELECT count(*) FROM job WHERE lane = 3") == count)
         }
     }

@@ -56,13 +56,15 @@ extension JobsCommand {
             var worker: WorkerID?
         }
 
-        private func proof(of id: JobID, _ desk: OperatorDesk, until end: ContinuousClock.Instant) async throws -> Proof {
+        private func proof(of id: JobID, _ desk: OperatorDesk, until end: ContinuousClock.Instant) async throws -> Proof
+        {
             while true {
                 let stop = try await desk.reader.stop(of: id)
                 if stop.hasEnded { return Self.proof(stop) }
                 guard ContinuousClock.now < end else {
                     throw QueueError(
-                        .timeout, "job \(id) still runs: run \(stop.fence) on worker \(stop.worker?.description ?? "-")")
+                        .timeout, "job \(id) still runs: run \(stop.fence) on worker \(stop.worker?.description ?? "-")"
+                    )
                 }
                 try await Task.sleep(for: .milliseconds(50))
             }
@@ -73,7 +75,8 @@ extension JobsCommand {
             let at = stop.at?.formatted(.iso8601) ?? "-"
             guard stop.state == "cancelled" else {
                 return Proof(
-                    result: stop.state, sentence: "ended by itself (\(stop.state)) at \(at), before it could be stopped",
+                    result: stop.state,
+                    sentence: "ended by itself (\(stop.state)) at \(at), before it could be stopped",
                     fence: stop.fence, worker: stop.worker)
             }
             return Proof(
@@ -143,7 +146,8 @@ extension JobsCommand {
 
         func validate() throws {
             if let state = selection.filter.state, state != "dead" {
-                throw ValidationError("--state is '\(state)': only dead jobs are run again; `jobs snooze --for 0` hurries others")
+                throw ValidationError(
+                    "--state is '\(state)': only dead jobs are run again; `jobs snooze --for 0` hurries others")
             }
         }
 
@@ -170,7 +174,8 @@ extension JobsCommand {
 
     struct Replay: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Runs a dead job again with other parameters or in another queue: a new job that names the old one.",
+            abstract:
+                "Runs a dead job again with other parameters or in another queue: a new job that names the old one.",
             discussion: """
                 A queue of its own is served by a worker that takes nothing else: WORKER_QUEUES=debug cloudoptim worker.
 

@@ -96,7 +96,8 @@ struct JobSelection: ParsableArguments {
             guard yes else {
                 return Console.print(
                     matched == 0
-                        ? "no such jobs" : "would \(verb) \(matched) jobs: \(list)\nnothing was changed; repeat with --yes")
+                        ? "no such jobs"
+                        : "would \(verb) \(matched) jobs: \(list)\nnothing was changed; repeat with --yes")
             }
             let words = results.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }.joined(separator: ", ")
             Console.print("\(matched) jobs (\(list)): \(words.isEmpty ? "nothing changed" : words)")

@@ -79,7 +79,8 @@ extension SchedulesCommand {
                         throw QueueError(.invalid, "more than \(Self.slotsMax) slots: take a shorter range")
                     }
                     let key = IdempotencyKey(
-                        "b:\(row.id):\(found.formatted(ScheduleRow.slotFormat))", release: .after(.seconds(30 * 86_400)))
+                        "b:\(row.id):\(found.formatted(ScheduleRow.slotFormat))", release: .after(.seconds(30 * 86_400))
+                    )
                     var request = try row.request(for: found, spec: spec, key: key)
                     request.lane = .data
                     jobs.append(NewJob(request: request, spec: spec))
@@ -99,7 +100,8 @@ extension SchedulesCommand {
             case .json:
                 Console.print(
                     JSONValue.object([
-                        "slots": .number("\(jobs.count)"), "enqueued": .number("\(enqueued)"), "dry_run": .boolean(!yes),
+                        "slots": .number("\(jobs.count)"), "enqueued": .number("\(enqueued)"),
+                        "dry_run": .boolean(!yes),
                     ]).canonical)
             case .table:
                 Console.print(

@@ -21,7 +21,8 @@ struct ControlContractTests {
         }
     }
 
-    @Test("a paused schedule leaves the timetable and fires nothing until it is resumed", arguments: LedgerKind.allCases)
+    @Test(
+        "a paused schedule leaves the timetable and fires nothing until it is resumed", arguments: LedgerKind.allCases)
     func pausedSchedule(_ kind: LedgerKind) async throws {
         try await scene(kind) { scene in
             let spec = JobSpec(kind: "tick", schedule: Schedule(.every(seconds: 60)))
@@ -56,7 +57,8 @@ struct ControlContractTests {
         }
     }
 
-    @Test("a snooze moves what is queued and its 'start before' with it; zero means now", arguments: LedgerKind.allCases)
+    @Test(
+        "a snooze moves what is queued and its 'start before' with it; zero means now", arguments: LedgerKind.allCases)
     func snooze(_ kind: LedgerKind) async throws {
         try await scene(kind) { scene in
             let worker = try await scene.worker(lease: .seconds(1000))

@@ -193,7 +193,8 @@ struct PostgresUnderTest: LedgerUnderTest {
         }
     }
     func replayedBy(_ id: JobID) async throws -> JobID? {
-        try await connection.query("SELECT replayed_by FROM job_dead WHERE id = $1", [.uuid(id)]).first?.uuidIfPresent(0)
+        try await connection.query("SELECT replayed_by FROM job_dead WHERE id = $1", [.uuid(id)]).first?.uuidIfPresent(
+            0)
     }
     func close() async throws {
         await postgres.close()
