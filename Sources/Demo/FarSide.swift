@@ -73,15 +73,15 @@ struct FarSide: Sendable {
         _ = try await aws(address.awsURL, "sqs", target: "AmazonSQS.SendMessage", Array(body))
     }
 
-    /// Messages that are still in the queue, waiting or held, as moto counts them.
+    /// Messages that are still in the queue, waiting or held, as the queue counts them.
     func messagesLeft() async throws -> Int {
         let body = try JSONSerialization.data(withJSONObject: ["QueueUrl": cluster.queueURL, "AttributeNames": ["All"]])
-        let answer = try await aws(address.motoURL, "sqs", target: "AmazonSQS.GetQueueAttributes", Array(body))
+        let answer = try await aws(address.awsURL, "sqs", target: "AmazonSQS.GetQueueAttributes", Array(body))
         struct Answer: Decodable { var Attributes: [String: String] }
         let attributes = try JSONDecoder().decode(Answer.self, from: Data(answer)).Attributes
         guard let waiting = attributes["ApproximateNumberOfMessages"].flatMap({ Int($0) }),
             let held = attributes["ApproximateNumberOfMessagesNotVisible"].flatMap({ Int($0) })
-        else { throw DemoError("moto does not count the messages of \(cluster.queueURL)") }
+        else { throw DemoError("SQS does not count the messages of \(cluster.queueURL)") }
         return waiting + held
     }
 

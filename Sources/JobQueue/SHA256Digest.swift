@@ -1,9 +1,9 @@
 import Foundation
 
-/// SHA-256 (FIPS 180-4) of short texts, for the twin's tokens: this module imports no cryptography.
-enum SHA256Digest {
+/// SHA-256 (FIPS 180-4) of short texts, for keys and the twin's tokens: this module imports no cryptography.
+public enum SHA256Digest {
     /// 64 hexadecimal characters.
-    static func hex(of text: String) -> String {
+    public static func hex(of text: String) -> String {
         var message = Array(text.utf8)
         let bitCount = UInt64(message.count) * 8
         message.append(0x80)

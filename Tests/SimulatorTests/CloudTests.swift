@@ -141,10 +141,8 @@ struct CloudTests {
             "POST", "interrupt", ["cluster": "blue", "count": 1, "duplicate": true])
         let interrupted = try #require(answer["interrupted"].array.first)
         let id = try #require(interrupted["instanceID"].string)
-        let link = CloudLink(motoURL: simulator.awsURL)
-        let received = try await link.sqs(
-            "ReceiveMessage", region: "us-east-1", accessKey: "AKIATEST",
-            ["QueueUrl": world["queueURL"], "MaxNumberOfMessages": 10])
+        let received = try await simulator.sqs(
+            "ReceiveMessage", ["QueueUrl": world["queueURL"], "MaxNumberOfMessages": 10])
         let bodies = try received["Messages"].array.map { try JSONValue(parsing: $0["Body"].string ?? "") }
         #expect(bodies.count == 2)
         #expect(bodies.allSatisfy { $0["detail"]["instance-id"].string == id && $0["id"] == interrupted["eventID"] })

@@ -89,6 +89,24 @@ struct RunningSimulator: Sendable {
                 ], body: Array(FormEncoding.encode(parameters.merging(["Version": "2016-11-15"]) { $1 }).utf8)))
     }
 
+    /// A call of SQS's JSON protocol; what is refused throws its code.
+    func sqs(_ action: String, _ body: JSONValue, at url: String? = nil) async throws -> JSONValue {
+        let scope = "Credential=AKIATEST/20260101/us-east-1/sqs/aws4_request, SignedHeaders=host, Signature=00"
+        let response = try await transport.send(
+            HTTPRequest(
+                method: "POST", url: (url ?? awsURL) + "/",
+                headers: [
+                    ("Content-Type", "application/x-amz-json-1.0"), ("X-Amz-Target", "AmazonSQS." + action),
+                    ("Authorization", "AWS4-HMAC-SHA256 " + scope),
+                ], body: body.bytes))
+        let json = response.body.isEmpty ? [:] : try JSONValue(parsing: response.body)
+        guard response.status == 200 else {
+            let code = (json["__type"].string ?? "").split(separator: "#").last.map(String.init) ?? ""
+            throw AWSError(status: response.status, code: code, message: json["message"].string ?? "")
+        }
+        return json
+    }
+
     func kubernetes(_ method: String, _ path: String, token: String?, _ body: JSONValue = .null) async throws
         -> HTTPResponse
     {

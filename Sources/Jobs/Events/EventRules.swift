@@ -21,8 +21,15 @@ struct EventRules {
         var word: String
         var facts: [Fact] = []
         var findings: [Finding] = []
-        var followUps: [JobRequest] = []
+        var intents: [Intent] = []
         var isAcknowledged = true
+    }
+
+    /// An interruption that somebody has to see to.
+    struct Intent: Hashable {
+        var interruption: Interruption
+        /// Not before then: a maintenance window; nil: at once.
+        var delay: Duration?
     }
 
     func verdict(on message: ReadMessage) -> Verdict {
@@ -62,14 +69,12 @@ struct EventRules {
             return late
         }
         var verdict = verdict(event, .accepted, word: "accepted", cluster: cluster)
-        var opened: [(ResolvedInstance, Interruption)] = []
-        for item in known {
-            guard let interruption = interruption(item, event: event, kind: kind, deadline: deadline) else { continue }
-            verdict.facts.append(.interruption(interruption))
-            opened.append((item, interruption))
-        }
+        let opened = known.compactMap { interruption($0, event: event, kind: kind, deadline: deadline) }
+        verdict.facts += opened.map { .interruption($0) }
         guard !opened.isEmpty else { return noted(event, "its interruption is closed", cluster) }
-        verdict.followUps = followUps(opened, event: event, kind: kind, deadline: deadline)
+        let wait = kind == .maintenance ? deadline.timeIntervalSince(observation.now) - lead : 0
+        let delay: Duration? = wait > 0 ? .milliseconds(Int64(wait * 1000)) : nil
+        verdict.intents = opened.map { Intent(interruption: $0, delay: delay) }
         return verdict
     }
 
@@ -98,23 +103,35 @@ struct EventRules {
             deadline: deadline, lifecycle: hook)
     }
 
-    private func followUps(
-        _ opened: [(ResolvedInstance, Interruption)], event: FleetEvent, kind: InterruptionKind, deadline: Date
-    ) -> [JobRequest] {
-        let delay = kind == .maintenance ? max(0, deadline.timeIntervalSince(observation.now) - lead) : 0
-        let clusters = Dictionary(grouping: opened, by: \.0.cluster).sorted { $0.key < $1.key }
-        return clusters.flatMap { cluster, items -> [JobRequest] in
-            let intents = items.map(\.1).sorted { $0.instance < $1.instance }
-            return stride(from: 0, to: intents.count, by: EventRules.instancesPerJob).map { start in
-                let part = intents[start..<min(start + EventRules.instancesPerJob, intents.count)]
-                let name = part.count == 1 ? part[start].intent : "\(event.id)/\(start)"
+    /// The jobs for what a round's messages ask: warnings come in swarms, and one job sees to many instances at once.
+    static func followUps(_ intents: [Intent], tenant: Tenant) -> [JobRequest] {
+        struct Group: Hashable {
+            var cluster: ClusterID
+            var delay: Duration?
+        }
+        let groups = Dictionary(grouping: Set(intents)) {
+            Group(cluster: $0.interruption.cluster, delay: $0.delay)
+        }
+        let ordered = groups.sorted {
+            ($0.key.cluster, $0.key.delay ?? .zero) < ($1.key.cluster, $1.key.delay ?? .zero)
+        }
+        return ordered.flatMap { group, intents -> [JobRequest] in
+            // Several events about one instance: the one that comes first says it all.
+            let names = Dictionary(intents.map { ($0.interruption.intent, $0.interruption.instance) }) { first, _ in
+                first
+            }
+            .sorted { $0.key < $1.key }
+            return stride(from: 0, to: names.count, by: instancesPerJob).map { start in
+                let part = names[start..<min(start + instancesPerJob, names.count)]
+                let name =
+                    part.count == 1 ? part[start].key : SHA256Digest.hex(of: part.map(\.key).joined(separator: ","))
                 // A drain that waits for its maintenance window must not stand in the way of a warning that comes first.
-                let prefix = delay > 0 ? "maintenance" : "interruption"
+                let prefix = group.delay == nil ? "interruption" : "maintenance"
                 return JobRequest(
-                    InterruptNode.kind, parameters: InterruptNode.parameters(part.map(\.instance)),
-                    target: cluster.rawValue,
-                    key: IdempotencyKey("\(prefix)/\(observation.tenant)/\(cluster)/\(name)", release: .atEnd),
-                    delay: delay > 0 ? .milliseconds(Int64(delay * 1000)) : nil)
+                    InterruptNode.kind, parameters: InterruptNode.parameters(part.map(\.value)),
+                    target: group.cluster.rawValue,
+                    key: IdempotencyKey("\(prefix)/\(tenant)/\(group.cluster)/\(name)", release: .atEnd),
+                    delay: group.delay)
             }
         }
     }

@@ -55,11 +55,17 @@ public struct InterruptNode: Job {
         let cluster = try await context.cluster(registration)
         let nodes = try await NodeFinder.find(
             interruptions.map(\.instance), in: cluster, of: registration.id, index: context.sources.index)
-        for interruption in interruptions {
-            let node = nodes[interruption.instance]
-            let pods = if let node { try await cluster.pods(onNode: node.name) } else { [Pod]() }
-            observation.items.append(Item(interruption: interruption, node: node, pods: pods))
+        observation.items = try await withThrowingTaskGroup(of: Item.self) { group in
+            for interruption in interruptions {
+                let node = nodes[interruption.instance]
+                group.addTask {
+                    let pods = if let node { try await cluster.pods(onNode: node.name) } else { [Pod]() }
+                    return Item(interruption: interruption, node: node, pods: pods)
+                }
+            }
+            return try await group.reduce(into: []) { $0.append($1) }
         }
+        observation.items.sort { $0.interruption.intent < $1.interruption.intent }
         return observation
     }
 
@@ -125,12 +131,11 @@ enum NodeFinder {
     static func find(
         _ instances: [InstanceID], in cluster: any ClusterReader, of id: ClusterID, index: any InstanceIndex
     ) async throws -> [InstanceID: Node] {
-        var found: [InstanceID: Node] = [:]
-        for entry in try await index.find(instances, in: [id]) {
+        let entries = try await index.find(instances, in: [id])
+        var found = try await withThrowingTaskGroup(of: (InstanceID, Node?).self) { group in
+            for entry in entries { group.addTask { (entry.instance, try await cluster.node(named: entry.node)) } }
             // A node's name may have passed to another instance since.
-            if let node = try await cluster.node(named: entry.node), node.instance == entry.instance {
-                found[entry.instance] = node
-            }
+            return try await group.reduce(into: [InstanceID: Node]()) { if $1.1?.instance == $1.0 { $0[$1.0] = $1.1 } }
         }
         if found.count == instances.count { return found }
         for node in try await cluster.nodes() {

@@ -123,13 +123,19 @@ public struct PollSQS: Job {
             observation: observation, lead: Double(parameters.maintenanceLeadSeconds ?? 3600),
             lifecycleSeconds: Double(parameters.lifecycleSeconds ?? 300))
         var decision = Decision()
+        var intents: [EventRules.Intent] = []
         var counts = observation.counts
         for message in observation.messages {
             let verdict = rules.verdict(on: message)
-            guard decision.followUps.count + verdict.followUps.count <= Decision.followUpsMax else { continue }
+            let followUps =
+                verdict.intents.isEmpty
+                ? decision.followUps
+                : EventRules.followUps(intents + verdict.intents, tenant: observation.tenant)
+            guard followUps.count <= Decision.followUpsMax else { continue }  // it stays in the queue for the next round
+            intents += verdict.intents
+            decision.followUps = followUps
             decision.facts += verdict.facts
             decision.findings += verdict.findings
-            decision.followUps += verdict.followUps.filter { !decision.followUps.contains($0) }
             if verdict.isAcknowledged { decision.acknowledgements.append(Acknowledgement(receipt: message.receipt)) }
             counts[verdict.word, default: 0] += 1
         }

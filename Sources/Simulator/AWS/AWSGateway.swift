@@ -9,6 +9,7 @@ actor AWSGateway {
     let faults: FaultBoard
     let log: CallLog
     let market: SpotMarket
+    let queues = QueueService()
     let logger: Logger
     var ledger = LaunchLedger()
     /// Assumed-role credentials by access key.
@@ -40,12 +41,12 @@ actor AWSGateway {
         random = SeededRandom(seed: configuration.seed, for: "aws")
     }
 
-    /// From now on queue addresses name this endpoint and not moto's.
+    /// From now on queue addresses name this endpoint.
     func listens(at url: String) {
         publicURL = url
         for name in resources.keys {
-            guard let address = resources[name]?.queueURL, address.hasPrefix(configuration.motoURL) else { continue }
-            resources[name]?.queueURL = url + address.dropFirst(configuration.motoURL.count)
+            guard let address = resources[name]?.queueURL else { continue }
+            resources[name]?.queueURL = url + "/" + address.split(separator: "/").suffix(2).joined(separator: "/")
         }
     }
 
@@ -109,6 +110,12 @@ actor AWSGateway {
         case ("ec2", "DescribeSpotPriceHistory"): return market.answer(call, now: await world.now, zoneIDs: zoneIDs)
         case ("pricing", "GetProducts"): return PriceList.answer(call)
         case ("sts", "AssumeRole"): return try await assumeRole(call, request)
+        case ("sqs", _) where call.isJSON:
+            var reply = ServerReply.json(
+                try await queues.answer(call, account: account(call), address: publicURL))
+            reply.contentType = "application/x-amz-json-1.0"
+            if call.isChange { try await note(call, outcome: "ok", status: reply.status, executed: true) }
+            return reply
         default: break
         }
         let reply = try await link.forward(request)

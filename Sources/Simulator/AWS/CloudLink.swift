@@ -47,14 +47,6 @@ struct CloudLink: Sendable {
         try await query("ec2", region: region, accessKey: accessKey, version: "2016-11-15", parameters)
     }
 
-    func sqs(_ action: String, region: String, accessKey: String, _ body: JSONValue) async throws -> JSONValue {
-        let answer = try await send(
-            "sqs", region: region, accessKey: accessKey,
-            headers: [("Content-Type", "application/x-amz-json-1.0"), ("X-Amz-Target", "AmazonSQS." + action)],
-            body: body.bytes)
-        return try JSONValue(parsing: answer)
-    }
-
     private func send(
         _ service: String, region: String, accessKey: String, headers: [(name: String, value: String)], body: [UInt8]
     ) async throws -> [UInt8] {

@@ -1,4 +1,4 @@
-/// What a cluster has in AWS, made in moto when the world starts.
+/// What a cluster has in AWS, made when the world starts.
 struct ClusterResources: Sendable {
     var queueURL: String
     var launchTemplateID: String
@@ -45,14 +45,11 @@ extension AWSGateway {
             zoneIDs[name] = XMLText.contents(of: "zoneId", in: bytes).first
         }
         let template = try await launchTemplate(plan, key)
-        let queue = try await link.sqs(
-            "CreateQueue", region: plan.region, accessKey: key,
-            [
-                "QueueName": .string(plan.resourceName),
-                "Attributes": ["MessageRetentionPeriod": "300", "VisibilityTimeout": "30"],
-            ])
+        let queueURL = try await queues.create(
+            plan.resourceName, account: plan.account, region: plan.region, address: publicURL,
+            attributes: ["MessageRetentionPeriod": "300", "VisibilityTimeout": "30"])
         resources[plan.name] = ClusterResources(
-            queueURL: queue["QueueUrl"].string ?? "", launchTemplateID: template, launchTemplateName: plan.resourceName,
+            queueURL: queueURL, launchTemplateID: template, launchTemplateName: plan.resourceName,
             accessKey: key, subnets: subnets)
         var instances: [LaunchedInstance] = []
         for (index, group) in Blueprint(plan: plan, seed: configuration.seed).groups.enumerated() {

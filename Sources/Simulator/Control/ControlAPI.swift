@@ -121,7 +121,7 @@ struct ControlAPI: Sendable {
         let notices = await world.notices(
             for: targets, kind: kind, envelope: envelope, state: body["state"].string ?? "terminated")
         let messages = notices.flatMap { notice in Array(repeating: notice.body, count: copies) }
-        try await gateway.send(messages, to: body["queueURL"].string ?? resources.queueURL, cluster: cluster)
+        try await gateway.queues.send(messages, to: body["queueURL"].string ?? resources.queueURL)
         return [
             "messages": .integer(messages.count),
             "interrupted": .array(
@@ -160,39 +160,10 @@ extension World {
 }
 
 extension AWSGateway {
-    /// Puts messages into a queue, ten at a time, as many calls side by side as moto bears.
-    func send(_ messages: [String], to queueURL: String, cluster: String) async throws {
-        guard let plan = configuration.clusters.first(where: { $0.name == cluster }),
-            let key = resources[cluster]?.accessKey
-        else {
-            return
-        }
-        let link = link
-        let batches = stride(from: 0, to: messages.count, by: 10).map {
-            Array(messages[$0..<min($0 + 10, messages.count)])
-        }
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            for (index, batch) in batches.enumerated() {
-                if index >= 8 { try await group.next() }
-                group.addTask {
-                    let entries = batch.enumerated().map { number, body -> JSONValue in
-                        ["Id": .string("m\(number)"), "MessageBody": .string(body)]
-                    }
-                    let answer = try await link.sqs(
-                        "SendMessageBatch", region: plan.region, accessKey: key,
-                        ["QueueUrl": .string(queueURL), "Entries": .array(entries)])
-                    guard answer["Failed"].array.isEmpty else {
-                        throw APIStatus(code: 502, reason: "", message: "the queue refused: \(answer["Failed"].text)")
-                    }
-                }
-            }
-            try await group.waitForAll()
-        }
-    }
-
     func emptyMoto() async throws {
         _ = try await link.forward(
             ServerRequest(method: "POST", path: "/moto-api/reset", query: "", headers: [], body: []))
+        await queues.reset()
         ledger = LaunchLedger()
         sessions = [:]
         zones = [:]
