@@ -131,7 +131,8 @@ public struct PollSQS: Job {
                 verdict.intents.isEmpty
                 ? decision.followUps
                 : EventRules.followUps(intents + verdict.intents, tenant: observation.tenant)
-            guard followUps.count <= Decision.followUpsMax else { continue }  // it stays in the queue for the next round
+            // Too many for one round: the message stays in the queue for the next.
+            guard followUps.count <= Decision.followUpsMax else { continue }
             intents += verdict.intents
             decision.followUps = followUps
             decision.facts += verdict.facts

@@ -246,7 +246,8 @@ actor QueueService {
     }
 
     private func take(_ most: Int, from path: String, visibility: Int) -> [JSONValue] {
-        guard var queue = queues.removeValue(forKey: path) else { return [] }  // out of its place: changed without a copy
+        // Out of its place: so it is changed without a copy.
+        guard var queue = queues.removeValue(forKey: path) else { return [] }
         defer { queues[path] = queue }
         let now = Date()
         let retention = Double(Self.seconds(queue.attributes["MessageRetentionPeriod"], default: 345_600))
@@ -342,7 +343,8 @@ actor QueueService {
 
     /// The dead-letter queue of a redrive policy, and after how many receives a message goes there.
     private static func redrive(_ queue: Queue) -> (path: String, receives: Int)? {
-        guard let text = queue.attributes["RedrivePolicy"], let policy = try? JSONValue(parsing: text),  // none: no policy
+        // What is no policy redrives nothing.
+        guard let text = queue.attributes["RedrivePolicy"], let policy = try? JSONValue(parsing: text),
             let arn = policy["deadLetterTargetArn"].string
         else { return nil }
         let parts = arn.split(separator: ":")
