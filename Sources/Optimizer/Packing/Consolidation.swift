@@ -18,16 +18,23 @@ public struct Consolidation: Sendable {
         public var savingMin: MicroDollars
         /// Nodes for which the costly search for places is made.
         public var triesMax: Int
+        /// The share of what the nodes that stay have that is free afterwards at least, 0 to 1.
+        public var headroom: Double
+        /// The resources that this is asked of.
+        public var headroomResources: [Int]
 
         /// Makes limits.
         public init(
-            nodesMax: Int, evictionsMax: Int, k: Double = 2, savingMin: MicroDollars = .zero, triesMax: Int = 500
+            nodesMax: Int, evictionsMax: Int, k: Double = 2, savingMin: MicroDollars = .zero, triesMax: Int = 500,
+            headroom: Double = 0, headroomResources: [Int] = []
         ) {
             self.nodesMax = nodesMax
             self.evictionsMax = evictionsMax
             self.k = k
             self.savingMin = savingMin
             self.triesMax = triesMax
+            self.headroom = headroom
+            self.headroomResources = headroomResources
         }
     }
 
@@ -68,7 +75,9 @@ public struct Consolidation: Sendable {
         case budget
         /// A pod finds no other place: what it is told, most often first.
         case noPlace(pod: Int, refusals: [PlacementRefusal: Int])
-        /// Others took its pods' places, or it takes theirs.
+        /// Too little would stay free on the others.
+        case headroom
+        /// The search ended before its turn.
         case notTried
     }
 
@@ -170,20 +179,45 @@ public struct Consolidation: Sendable {
         for pod in leaving { state.remove(pod) }
         state.close(node, because: .leaving)
         let left = packer.place(leaving, on: receiving, in: &state, by: .bestFit)
-        guard let unplaced = left.first else {
+        let stay: Stay
+        if let unplaced = left.first {
+            var refusals: [PlacementRefusal: Int] = [:]
+            for other in receiving where other != node {
+                if let refusal = state.refusal(of: unplaced, on: other) { refusals[refusal, default: 0] += 1 }
+            }
+            stay = .noPlace(pod: unplaced, refusals: refusals)
+        } else if let upset = upset(Set(moves.keys).union(leaving).sorted(), in: &state) {
+            stay = .noPlace(pod: upset.pod, refusals: [upset.refusal: 1])
+        } else if hasHeadroom(receiving.filter { $0 != node }, in: state) {
             for pod in leaving {
-                let from = moves[pod]?.from ?? node
-                moves[pod] = Move(pod: pod, from: from, to: Int(state.location[pod]))
+                moves[pod] = Move(pod: pod, from: moves[pod]?.from ?? node, to: Int(state.location[pod]))
             }
             return nil
-        }
-        var refusals: [PlacementRefusal: Int] = [:]
-        for other in receiving where other != node {
-            if let refusal = state.refusal(of: unplaced, on: other) { refusals[refusal, default: 0] += 1 }
+        } else {
+            stay = .headroom
         }
         for pod in leaving { state.remove(pod) }
         state.close(node, because: nil)
         for pod in leaving { state.place(pod, on: node) }
-        return .noPlace(pod: unplaced, refusals: refusals)
+        return stay
+    }
+
+    /// A moved pod that may no longer be where it is, now that others have moved as well.
+    private func upset(_ pods: [Int], in state: inout PackingState) -> (pod: Int, refusal: PlacementRefusal)? {
+        for pod in pods where !state.problem.isPlain[pod] {
+            guard let node = state.remove(pod) else { continue }
+            let refusal = state.refusal(of: pod, on: node)
+            state.place(pod, on: node)
+            if let refusal { return (pod, refusal) }
+        }
+        return nil
+    }
+
+    private func hasHeadroom(_ nodes: [Int], in state: PackingState) -> Bool {
+        limits.headroomResources.allSatisfy { resource in
+            let capacity = nodes.reduce(0.0) { $0 + Double(state.problem.nodes[$1].capacity[resource]) }
+            let free = nodes.reduce(0.0) { $0 + Double(max(0, state.left(resource, on: $1))) }
+            return free >= capacity * limits.headroom
+        }
     }
 }
