@@ -196,17 +196,21 @@ public final class AWSClient: Sendable {
         let now = timing.now().addingTimeInterval(clock.ahead.withLock { $0 })
         var (headers, body) = call.encoded(dryRun: options.dryRun)
         let parts = URLComponents(string: base)
-        let path = (parts?.percentEncodedPath ?? "") + "/"
+        let place = call.place
+        let path = (parts?.percentEncodedPath ?? "") + place.path
         if let keys {
             let host = (parts?.host ?? "") + (parts?.port.map { ":\($0)" } ?? "")
             let signature = RequestSignature(
                 credentials: keys, region: region, service: call.service.rawValue, date: now)
             headers += signature.headers(
-                method: "POST", path: path, headers: headers + [(name: "Host", value: host)], body: body)
+                method: place.method, path: path, query: place.query,
+                headers: headers + [(name: "Host", value: host)], body: body)
         }
         if let traceparent = options.traceparent { headers.append(("traceparent", traceparent)) }
+        let query = place.query.isEmpty ? "" : "?" + RequestSignature.canonicalQuery(place.query)
         let request = HTTPRequest(
-            method: "POST", url: base + "/", headers: headers, body: body, timeout: min(left, call.attemptTimeout),
+            method: place.method, url: base + place.path + query, headers: headers,
+            body: place.method == "GET" ? nil : body, timeout: min(left, call.attemptTimeout),
             responseBytesMax: 32 << 20)
         let answer: HTTPResponse
         do {

@@ -10,6 +10,8 @@ public enum AWSService: String, Sendable, CaseIterable {
     case sts
     /// Auto Scaling groups.
     case autoscaling
+    /// Kubernetes clusters.
+    case eks
 
     /// The service's part of `AWS_ENDPOINT_URL_<…>`.
     var environmentName: String {
@@ -18,6 +20,7 @@ public enum AWSService: String, Sendable, CaseIterable {
         case .sqs: "SQS"
         case .sts: "STS"
         case .autoscaling: "AUTO_SCALING"
+        case .eks: "EKS"
         }
     }
 }

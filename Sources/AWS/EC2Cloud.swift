@@ -4,7 +4,7 @@ import Infrastructure
 
 /// One customer's account and region, as the product sees it: every error becomes a `FarSideError`.
 public struct EC2Cloud: Cloud {
-    private let client: AWSClient
+    let client: AWSClient
 
     /// Wraps a client.
     public init(client: AWSClient) {
@@ -31,6 +31,12 @@ public struct EC2Cloud: Cloud {
     /// `DescribeInstances` by tag.
     public func instances(tag: String, value: String?) async throws -> [Instance] {
         let filter = value.map { EC2Filter("tag:\(tag)", [$0]) } ?? EC2Filter("tag-key", [tag])
+        return try await translated { try await client.describeInstances(filters: [filter]) }
+    }
+
+    /// `DescribeInstances` by state.
+    public func instances(states: [InstanceState]) async throws -> [Instance] {
+        let filter = EC2Filter("instance-state-name", states.map(\.rawValue))
         return try await translated { try await client.describeInstances(filters: [filter]) }
     }
 
@@ -66,6 +72,11 @@ public struct EC2Cloud: Cloud {
         try await translated { try await client.createTags(resources, tags: tags) }
     }
 
+    /// `DeleteTags`.
+    public func untag(_ resources: [String], keys: [String]) async throws {
+        try await translated { try await client.deleteTags(resources, keys: keys) }
+    }
+
     /// `CompleteLifecycleAction`. A hook that has ended is told as a ValidationError "No active Lifecycle Action".
     public func completeLifecycleAction(_ action: LifecycleAction) async throws {
         do {
@@ -89,7 +100,7 @@ public struct EC2Cloud: Cloud {
         try await translated { try await client.terminateInstanceInAutoScalingGroup(id, shrinks: shrinks) }
     }
 
-    private func translated<Value>(_ body: () async throws -> Value) async throws -> Value {
+    func translated<Value>(_ body: () async throws -> Value) async throws -> Value {
         do { return try await body() } catch { throw EC2Cloud.translation(of: error) }
     }
 

@@ -6,7 +6,7 @@ extension AWSClient {
     private static let pagesMax = 200
 
     /// Follows `nextToken` and collects the entries.
-    private func pages<Entry>(
+    func pages<Entry>(
         _ action: String, _ form: FormParameters, pageSize: Int?, _ options: CallOptions,
         _ entries: (XMLTree) throws -> [Entry]
     ) async throws -> [Entry] {

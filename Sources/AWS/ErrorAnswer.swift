@@ -21,6 +21,12 @@ struct ErrorAnswer {
             // SQS tells its older code too; the newer has its namespace before it.
             code = body?.__type.flatMap { $0.split(separator: "#").last.map(String.init) } ?? ""
             text = body?.message ?? body?.Message ?? ""
+        } else if case .rest = call.payload {
+            let body = try? JSONDecoder().decode(JSONBody.self, from: Data(answer.body))
+            // `ResourceNotFoundException:http://…`, in a header or in the body.
+            let type = answer.header("x-amzn-errortype") ?? body?.__type ?? ""
+            code = type.split { $0 == "#" || $0 == ":" }.first { $0.hasSuffix("Exception") }.map(String.init) ?? type
+            text = body?.message ?? body?.Message ?? ""
         } else if let tree = try? XMLTree.parse(answer.body) {
             let entry = tree["Errors"]?["Error"] ?? tree["Error"]
             code = entry?.string("Code") ?? ""

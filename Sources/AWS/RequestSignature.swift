@@ -79,7 +79,7 @@ struct RequestSignature {
         Set(headers.map { $0.name.lowercased() }).sorted().joined(separator: ";")
     }
 
-    private static func canonicalQuery(_ query: [(String, String)]) -> String {
+    static func canonicalQuery(_ query: [(String, String)]) -> String {
         query.map { (PercentEncoding.encode($0), PercentEncoding.encode($1)) }.sorted { $0 < $1 }
             .map { "\($0)=\($1)" }.joined(separator: "&")
     }

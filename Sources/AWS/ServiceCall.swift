@@ -7,6 +7,8 @@ struct ServiceCall: Sendable {
         case form(version: String, parameters: [(String, String)])
         /// SQS: JSON in and out.
         case json(target: String, body: [UInt8])
+        /// EKS: path and query in, JSON out.
+        case rest(method: String, path: String, query: [(String, String)])
     }
 
     var service: AWSService
@@ -42,6 +44,20 @@ struct ServiceCall: Sendable {
             isRepeatable: true, isSigned: isSigned)
     }
 
+    static func eks(_ action: String, method: String, path: String, query: [(String, String)] = []) -> Self {
+        ServiceCall(
+            service: .eks, action: action, payload: .rest(method: method, path: path, query: query),
+            isRepeatable: method == "GET")
+    }
+
+    /// Method, path below the service's base, query: where it goes.
+    var place: (method: String, path: String, query: [(String, String)]) {
+        switch payload {
+        case .form, .json: ("POST", "/", [])
+        case .rest(let method, let path, let query): (method, path, query)
+        }
+    }
+
     /// Content type, further headers, body. `DryRun` is for EC2 alone.
     func encoded(dryRun: Bool) -> (headers: [(name: String, value: String)], body: [UInt8]) {
         switch payload {
@@ -54,6 +70,8 @@ struct ServiceCall: Sendable {
             return ([("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")], Array(text.utf8))
         case .json(let target, let body):
             return ([("Content-Type", "application/x-amz-json-1.0"), ("X-Amz-Target", target)], body)
+        case .rest:
+            return ([("Accept", "application/json")], [])
         }
     }
 }

@@ -1,3 +1,5 @@
+import Foundation
+
 /// How an action may be repeated; the effect ledger's classes A, B and C.
 public enum ActionClass: String, Sendable, Codable, CaseIterable {
     /// The far side honours a token.
@@ -34,6 +36,12 @@ public enum Verb: Hashable, Sendable, Codable {
     case completeLifecycleAction(action: LifecycleAction)
     /// Tags resources.
     case tag(resources: [String], tags: [String: String])
+    /// Takes tags off resources.
+    case untag(resources: [String], keys: [String])
+    /// Makes a snapshot of a volume, unless one bears the effect's key already.
+    case snapshotVolume(volume: String, description: String, tags: [String: String])
+    /// Deletes a volume, if it still bears this tag, is used by nothing, and this snapshot of it is complete.
+    case deleteVolume(volume: String, mark: String, snapshot: String)
     /// Posts to a webhook; `honoursKey`: its receiver drops repeats of one Idempotency-Key.
     case notify(delivery: WebhookDelivery, honoursKey: Bool)
 
@@ -52,6 +60,9 @@ public enum Verb: Hashable, Sendable, Codable {
         case .terminateInAutoScalingGroup: "terminate-in-autoscaling-group"
         case .completeLifecycleAction: "complete-lifecycle-action"
         case .tag: "tag"
+        case .untag: "untag"
+        case .snapshotVolume: "snapshot-volume"
+        case .deleteVolume: "delete-volume"
         case .notify: "notify"
         }
     }
@@ -61,9 +72,9 @@ public enum Verb: Hashable, Sendable, Codable {
         switch self {
         case .createFleet, .runInstances: .token
         case .notify(_, let honoursKey): honoursKey ? .token : .once
-        // Guarded by a UID, or setting a state that stays the same when it is set again.
+        // Guarded by a UID, looked up by a tag first, or setting a state that stays the same when it is set again.
         case .cordon, .uncordon, .evict, .deletePod, .deleteNode, .tell, .terminate, .terminateInAutoScalingGroup,
-            .completeLifecycleAction, .tag:
+            .completeLifecycleAction, .tag, .untag, .snapshotVolume, .deleteVolume:
             .idempotent
         }
     }
@@ -83,11 +94,16 @@ public struct Action: Hashable, Sendable, Codable {
     public var risk: Double?
     /// The key of an action of the same round that must succeed first; nil: none.
     public var after: String?
+    /// On whose behalf: its mode counts. nil: the job's own cluster; of a job about an account: all of its clusters.
+    public var cluster: ClusterID?
+    /// World time after which what it was decided from is too old: then it is not done, and the job looks again. nil: it
+    /// stays right.
+    public var validUntil: Date?
 
     /// Makes an action.
     public init(
         key: String, _ verb: Verb, reason: String, saving: MicroDollars? = nil, risk: Double? = nil,
-        after: String? = nil
+        after: String? = nil, cluster: ClusterID? = nil, validUntil: Date? = nil
     ) {
         self.key = key
         self.verb = verb
@@ -95,6 +111,8 @@ public struct Action: Hashable, Sendable, Codable {
         self.saving = saving
         self.risk = risk
         self.after = after
+        self.cluster = cluster
+        self.validUntil = validUntil
     }
 }
 
@@ -116,7 +134,7 @@ public struct ActionReport: Hashable, Sendable, Codable {
         case failed
         /// The mode in force is below `apply`: nothing was done.
         case withheld
-        /// The action it waited for did not succeed.
+        /// The action it waited for did not succeed, or what it was decided from is too old.
         case skipped
     }
 

@@ -8,6 +8,24 @@ public protocol CloudReader: Sendable {
     func instances(_ ids: [InstanceID]) async throws -> [Instance]
     /// The instances that bear the tag, whatever its value where that is nil, terminated ones included.
     func instances(tag: String, value: String?) async throws -> [Instance]
+    /// Every instance in one of these states.
+    func instances(states: [InstanceState]) async throws -> [Instance]
+    /// Every volume of the region in that state.
+    func volumes(state: String) async throws -> [Volume]
+    /// Every volume that bears the tag, whatever its value.
+    func volumes(tag: String) async throws -> [Volume]
+    /// The volumes that still are known; unknown ids are left out and are no error.
+    func volumes(_ ids: [String]) async throws -> [Volume]
+    /// The account's own snapshots of these volumes that bear the tag, whatever its value.
+    func snapshots(of volumes: [String], tag: String) async throws -> [VolumeSnapshot]
+    /// Which of the instances are in an Auto Scaling group, and in which.
+    func autoScalingGroups(of instances: [InstanceID]) async throws -> [InstanceID: String]
+    /// Which of the instances may not be terminated: their termination protection is on.
+    func protected(_ instances: [InstanceID]) async throws -> Set<InstanceID>
+    /// Which of the instances belong to a persistent spot request, which launches another when one goes.
+    func persistentlyRequested(_ instances: [InstanceID]) async throws -> Set<InstanceID>
+    /// The names of every EKS cluster of the region.
+    func clusterNames() async throws -> [String]
     /// Spot prices of Linux since then, and those in force at that time.
     func spotPrices(types: [String], since: Date) async throws -> [SpotPrice]
 }
@@ -23,6 +41,13 @@ public protocol Cloud: CloudReader {
     func terminate(_ ids: [InstanceID]) async throws
     /// Sets tags on EC2 resources.
     func tag(_ resources: [String], with tags: [String: String]) async throws
+    /// Takes tags off EC2 resources, whatever their values; a tag that is not there is no error.
+    func untag(_ resources: [String], keys: [String]) async throws
+    /// Begins a snapshot of a volume. EC2 has no ClientToken for it: look for the tags first.
+    func createSnapshot(of volume: String, description: String, tags: [String: String]) async throws -> VolumeSnapshot
+    /// Deletes a volume that nothing uses.
+    /// - Throws: `notFound` when it is gone, `refused` with the far code `VolumeInUse` when it is used.
+    func deleteVolume(_ id: String) async throws
     /// Answers a lifecycle hook of an Auto Scaling group; a hook that has ended is no error.
     func completeLifecycleAction(_ action: LifecycleAction) async throws
     /// Asks an Auto Scaling group to wait longer.

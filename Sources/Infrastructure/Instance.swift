@@ -82,35 +82,6 @@ public struct Instance: Hashable, Sendable, Codable {
     }
 }
 
-/// An EBS volume, as far as later jobs need it.
-public struct Volume: Hashable, Sendable, Codable {
-    /// The id: `vol-…`.
-    public var id: String
-    /// `available`, `in-use`, …
-    public var state: String
-    /// The size.
-    public var size: Bytes
-    /// The zone's name.
-    public var zone: String
-    /// Tags.
-    public var tags: [String: String]
-    /// Instances it is attached to.
-    public var attachments: [InstanceID]
-
-    /// Makes a volume.
-    public init(
-        id: String, state: String, size: Bytes, zone: String, tags: [String: String] = [:],
-        attachments: [InstanceID] = []
-    ) {
-        self.id = id
-        self.state = state
-        self.size = size
-        self.zone = zone
-        self.tags = tags
-        self.attachments = attachments
-    }
-}
-
 /// An EC2 launch template and its version.
 public struct LaunchTemplate: Hashable, Sendable, Codable {
     /// The id: `lt-…`.

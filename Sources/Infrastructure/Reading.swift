@@ -6,6 +6,8 @@ public protocol ClusterRegistry: Sendable {
     func cluster(_ id: ClusterID) async throws -> ClusterRegistration?
     /// The tenant's clusters that name this queue.
     func clusters(onQueue url: String, of tenant: Tenant) async throws -> [ClusterRegistration]
+    /// The tenant's clusters in this account and region, by id.
+    func clusters(in account: AccountTarget) async throws -> [ClusterRegistration]
 }
 
 /// Which node of which cluster an instance is.

@@ -21,6 +21,9 @@ public struct ClusterStore: ClusterRegistry, Credentials {
         """
     static let one = "SELECT \(columns) FROM cluster WHERE id = $1"
     static let onQueue = "SELECT \(columns) FROM cluster WHERE queue_url = $1 AND tenant = $2 ORDER BY id"
+    static let inAccount = """
+        SELECT \(columns) FROM cluster WHERE tenant = $1 AND account = $2 AND region = $3 ORDER BY id
+        """
     static let every = "SELECT \(columns) FROM cluster ORDER BY id"
     static let sealed = "SELECT credential FROM cluster WHERE id = $1 AND tenant = $2"
     static let insertTenant = "INSERT INTO tenant (name) VALUES ($1) ON CONFLICT (name) DO NOTHING"
@@ -52,6 +55,14 @@ public struct ClusterStore: ClusterRegistry, Credentials {
     public func clusters(onQueue url: String, of tenant: Tenant) async throws -> [ClusterRegistration] {
         try await connection.query(ClusterStore.onQueue, [.text(url), .text(tenant.rawValue)])
             .map(ClusterStore.registration)
+    }
+
+    /// The tenant's clusters in this account and region, by id.
+    public func clusters(in account: AccountTarget) async throws -> [ClusterRegistration] {
+        try await connection.query(
+            ClusterStore.inAccount,
+            [.text(account.tenant.rawValue), .text(account.account), .text(account.region)]
+        ).map(ClusterStore.registration)
     }
 
     /// Every cluster, by id.

@@ -8,7 +8,7 @@ struct ActionRunner: Sendable {
     let sources: JobSources
     let job: ClaimedJob
     let modeMax: Mode
-    let logger: Logger
+    var logger = Logger(label: "cloudoptim.jobs")
 
     /// Actions under way at once.
     static let inFlightMax = 64
@@ -18,8 +18,7 @@ struct ActionRunner: Sendable {
     /// - Throws: `QueueError` (`fenced`, `outcomeUnknown`, …) and `CancellationError`; never an error of a far side.
     func run(_ actions: [Action], context: HandlerContext) async throws -> [ActionReport] {
         guard !actions.isEmpty else { return [] }
-        let registration = try await ownRegistration()
-        let sender = ActionSender(sources: sources, job: job, registration: registration)
+        let ground = try await ActionGround.of(job, registry: sources.registry)
         var reports: [String: ActionReport] = [:]
         var waiting = actions
         while !waiting.isEmpty {
@@ -42,7 +41,7 @@ struct ActionRunner: Sendable {
             if wave.isEmpty, later.count == waiting.count {
                 throw QueueError(.invalid, "actions wait for each other in a circle: \(later[0].key)")
             }
-            for report in try await side(by: wave, sender: sender, registration: registration, context: context) {
+            for report in try await side(by: wave, on: ground, context: context) {
                 reports[report.key] = report
             }
             waiting = later
@@ -50,50 +49,46 @@ struct ActionRunner: Sendable {
         return actions.compactMap { reports[$0.key] }
     }
 
-    /// The job's cluster, if it is about one of its own tenant's.
-    private func ownRegistration() async throws -> ClusterRegistration? {
-        guard !job.target.isEmpty,
-            let found = try await sources.registry.cluster(ClusterID(rawValue: job.target)),
-            found.tenant.rawValue == job.tenant
-        else { return nil }
-        return found
-    }
-
     private func side(
-        by wave: [Action], sender: ActionSender, registration: ClusterRegistration?, context: HandlerContext
+        by wave: [Action], on ground: ActionGround, context: HandlerContext
     ) async throws -> [ActionReport] {
         try await withThrowingTaskGroup(of: ActionReport.self) { group in
             var reports: [ActionReport] = []
             var upcoming = wave.makeIterator()
             for _ in 0..<ActionRunner.inFlightMax {
                 guard let action = upcoming.next() else { break }
-                group.addTask {
-                    try await self.run(action, sender: sender, registration: registration, context: context)
-                }
+                group.addTask { try await self.run(action, on: ground, context: context) }
             }
             while let report = try await group.next() {
                 reports.append(report)
                 guard let action = upcoming.next() else { continue }
-                group.addTask {
-                    try await self.run(action, sender: sender, registration: registration, context: context)
-                }
+                group.addTask { try await self.run(action, on: ground, context: context) }
             }
             return reports
         }
     }
 
     private func run(
-        _ action: Action, sender: ActionSender, registration: ClusterRegistration?, context: HandlerContext
+        _ action: Action, on ground: ActionGround, context: HandlerContext
     ) async throws -> ActionReport {
-        let policy = try await sources.policies.mode(of: registration?.id, kind: job.kind.rawValue)
+        let registration = try ground.cluster(for: action)
+        let policy = try await ground.mode(for: action, kind: job.kind.rawValue, policies: sources.policies)
         let mode = min(modeMax, policy)
         guard mode == .apply else { return ActionReport(key: action.key, .withheld, message: mode.rawValue) }
         let intent = EffectIntent(
             key: action.key, step: action.verb.name, effectClass: action.verb.effectClass,
             request: try JSONText(encoding: action.verb), tokenScope: registration?.region ?? "")
         do {
+            let sender = ActionSender(
+                sources: sources, job: job, registration: registration, account: ground.account)
             let answer = try await context.effect(intent) { call in
-                try await self.send(call, sender: sender)
+                if let until = action.validUntil, try await context.now() > until {
+                    throw ActionSender.NotDone(
+                        report: ActionReport(
+                            key: action.key, .skipped, code: "Stale",
+                            message: "what it was decided from is too old: the job looks again"))
+                }
+                return try await self.send(call, sender: sender)
             }
             return try answer.decode(ActionReport.self)
         } catch let notDone as ActionSender.NotDone {

@@ -11,6 +11,8 @@ struct ActionSender: Sendable {
     let sources: JobSources
     let job: ClaimedJob
     let registration: ClusterRegistration?
+    /// The account the job is about; nil: it is about one cluster, or about none.
+    var account: AccountTarget?
 
     /// How often a node patch is computed anew when somebody else changed the node in between.
     static let patchTriesMax = 5
@@ -49,12 +51,7 @@ struct ActionSender: Sendable {
             request.tags[ActionSender.tokenTag] = token
             return ActionReport(key: key, .done, fleet: try await cloud().runInstances(request, token: token))
         case .terminate(let ids):
-            do {
-                try await cloud().terminate(ids)
-            } catch let error as FarSideError where error.code == .notFound {
-                return ActionReport(key: key, .gone)
-            }
-            return ActionReport(key: key, .done)
+            return try await unlessGone(key) { try await cloud().terminate(ids) }
         case .terminateInAutoScalingGroup(let id, let shrinks):
             try await cloud().terminateInAutoScalingGroup(id, shrinks: shrinks)
             return ActionReport(key: key, .done)
@@ -62,8 +59,15 @@ struct ActionSender: Sendable {
             try await cloud().completeLifecycleAction(action)
             return ActionReport(key: key, .done)
         case .tag(let resources, let tags):
-            try await cloud().tag(resources, with: tags)
-            return ActionReport(key: key, .done)
+            return try await unlessGone(key) { try await cloud().tag(resources, with: tags) }
+        case .untag(let resources, let keys):
+            return try await unlessGone(key) { try await cloud().untag(resources, keys: keys) }
+        case .snapshotVolume(let volume, let description, let tags):
+            return try await VolumeSender(cloud: try await cloud(), key: key)
+                .snapshot(volume, description: description, tags: tags)
+        case .deleteVolume(let volume, let mark, let snapshot):
+            return try await VolumeSender(cloud: try await cloud(), key: key)
+                .delete(volume, mark: mark, snapshot: snapshot)
         case .notify(let delivery, _):
             let status = try await sources.farSides.webhook.post(delivery, key: key)
             return ActionReport(key: key, .done, code: "\(status)")
@@ -77,8 +81,26 @@ struct ActionSender: Sendable {
         try await sources.farSides.cluster(try required())
     }
 
+    /// The cloud of the job's account. A job about an account asks whose credentials these are before it uses them.
     private func cloud() async throws -> any Cloud {
-        try await sources.farSides.cloud(try required(), session: job.id.description)
+        let cloud = try await sources.farSides.cloud(try required(), session: job.id.description)
+        if let account {
+            let found = try await cloud.account()
+            guard found == account.account else {
+                throw FarSideError(
+                    .badConfiguration, "the credentials are for the account \(found), the job is about \(account)")
+            }
+        }
+        return cloud
+    }
+
+    private func unlessGone(_ key: String, _ body: () async throws -> Void) async throws -> ActionReport {
+        do {
+            try await body()
+            return ActionReport(key: key, .done)
+        } catch let error as FarSideError where error.code == .notFound {
+            return ActionReport(key: key, .gone)
+        }
     }
 
     private func required() throws -> ClusterRegistration {

@@ -74,6 +74,30 @@ public struct JobContext: Sendable {
         return found
     }
 
+    /// The account the job is about, and its tenant's clusters there, by id.
+    /// - Throws: `QueueError` `notFound` when the target is no account, is another tenant's, or has no cluster.
+    public func accountClusters() async throws -> (account: AccountTarget, clusters: [ClusterRegistration]) {
+        guard let account = AccountTarget(target), account.tenant == tenant else {
+            throw QueueError(.notFound, "'\(target)' is no account of this job's tenant")
+        }
+        let clusters = try await sources.registry.clusters(in: account).filter { $0.tenant == tenant }
+        guard !clusters.isEmpty else { throw QueueError(.notFound, "no cluster of '\(target)' is registered") }
+        return (account, clusters)
+    }
+
+    /// Reads an AWS account with the credentials of one of its clusters, once it is known to be that account.
+    public func cloud(
+        of account: AccountTarget, through registration: ClusterRegistration
+    ) async throws -> any CloudReader {
+        let cloud = try await self.cloud(registration)
+        let found = try await cloud.account()
+        guard found == account.account else {
+            throw FarSideError(
+                .badConfiguration, "the credentials are for the account \(found), the job is about \(account)")
+        }
+        return cloud
+    }
+
     /// Reads the cluster's Kubernetes API.
     public func cluster(_ registration: ClusterRegistration) async throws -> any ClusterReader {
         try await sources.farSides.cluster(registration)

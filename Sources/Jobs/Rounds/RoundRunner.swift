@@ -93,14 +93,15 @@ public struct RoundRunner: Handler {
         }
     }
 
-    /// Whether the job is about a cluster whose mode is `off`: then it is not even looked at.
+    /// Whether the job is about clusters whose mode is `off`: then they are not even looked at.
     private func isOff(_ context: HandlerContext) async throws -> Bool {
-        guard !context.job.target.isEmpty,
-            let cluster = try await sources.registry.cluster(ClusterID(rawValue: context.job.target))
-        else { return false }
-        let mode = try await sources.policies.mode(of: cluster.id, kind: context.job.kind.rawValue)
-        guard mode == .off else { return false }
-        context.log("the cluster's mode is off: nothing is looked at")
+        let clusters = try await ActionGround.of(context.job, registry: sources.registry).clusters
+        guard !clusters.isEmpty else { return false }
+        for cluster in clusters {
+            let mode = try await sources.policies.mode(of: cluster.id, kind: context.job.kind.rawValue)
+            if mode != .off { return false }
+        }
+        context.log("the mode is off: nothing is looked at")
         return true
     }
 

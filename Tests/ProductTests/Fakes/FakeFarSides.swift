@@ -22,11 +22,30 @@ struct FakeCluster: Cluster {
 
 struct FakeCloud: Cloud {
     let world: FakeWorld
-    func account() async throws -> String { "123456789012" }
+    func account() async throws -> String { await world.account }
     func instances(_ ids: [InstanceID]) async throws -> [Instance] { try await world.describe(ids) }
     func instances(tag: String, value: String?) async throws -> [Instance] {
         await world.instances.values.filter { $0.tags[tag] != nil && (value == nil || $0.tags[tag] == value) }
     }
+    func instances(states: [InstanceState]) async throws -> [Instance] {
+        await world.instances.values.filter { states.contains($0.state) }.sorted { $0.id < $1.id }
+    }
+    func volumes(state: String) async throws -> [Volume] { try await world.volumes { $0.state == state } }
+    func volumes(tag: String) async throws -> [Volume] { try await world.volumes { $0.tags[tag] != nil } }
+    func volumes(_ ids: [String]) async throws -> [Volume] { try await world.volumes { ids.contains($0.id) } }
+    func snapshots(of volumes: [String], tag: String) async throws -> [VolumeSnapshot] {
+        await world.snapshots.filter { volumes.contains($0.volume) && $0.tags[tag] != nil }
+    }
+    func autoScalingGroups(of instances: [InstanceID]) async throws -> [InstanceID: String] {
+        await world.groups.filter { instances.contains($0.key) }
+    }
+    func protected(_ instances: [InstanceID]) async throws -> Set<InstanceID> {
+        await world.protected.intersection(instances)
+    }
+    func persistentlyRequested(_ instances: [InstanceID]) async throws -> Set<InstanceID> {
+        await world.persistent.intersection(instances)
+    }
+    func clusterNames() async throws -> [String] { await world.clusterNames }
     func spotPrices(types: [String], since: Date) async throws -> [SpotPrice] { [] }
     func createFleet(_ request: FleetRequest, token: String) async throws -> FleetAnswer {
         try await world.launch(request, token: token)
@@ -38,7 +57,16 @@ struct FakeCloud: Cloud {
             token: token)
     }
     func terminate(_ ids: [InstanceID]) async throws { await world.terminate(ids) }
-    func tag(_ resources: [String], with tags: [String: String]) async throws {}
+    func tag(_ resources: [String], with tags: [String: String]) async throws {
+        try await world.tag(resources, tags)
+    }
+    func untag(_ resources: [String], keys: [String]) async throws { try await world.untag(resources, keys) }
+    func createSnapshot(
+        of volume: String, description: String, tags: [String: String]
+    ) async throws -> VolumeSnapshot {
+        try await world.snapshot(volume, tags)
+    }
+    func deleteVolume(_ id: String) async throws { try await world.deleteVolume(id) }
     func completeLifecycleAction(_ action: LifecycleAction) async throws { try await world.lifecycle(action) }
     func recordLifecycleHeartbeat(_ action: LifecycleAction) async throws {}
     func terminateInAutoScalingGroup(_ id: InstanceID, shrinks: Bool) async throws { await world.terminate([id]) }

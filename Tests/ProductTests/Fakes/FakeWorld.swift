@@ -28,6 +28,17 @@ actor FakeWorld {
     private(set) var launchTokens: [String] = []
     private(set) var launchRequests: [FleetRequest] = []
     var describeError: FarSideError?
+    /// The account whose credentials we hold.
+    var account = "123456789012"
+    var volumes: [String: Volume] = [:]
+    var snapshots: [VolumeSnapshot] = []
+    /// Auto Scaling groups by instance.
+    var groups: [InstanceID: String] = [:]
+    var protected: Set<InstanceID> = []
+    var persistent: Set<InstanceID> = []
+    var clusterNames: [String] = []
+    /// The state that new snapshots are in.
+    var snapshotState = "completed"
 
     func change(_ body: @Sendable (isolated FakeWorld) -> Void) { body(self) }
     func read<Value: Sendable>(_ body: @Sendable (isolated FakeWorld) -> Value) -> Value { body(self) }
@@ -37,7 +48,7 @@ actor FakeWorld {
         for (name, pod) in pods where pod.deletedBy.map({ $0 <= now }) ?? false { pods[name] = nil }
     }
 
-    private func note(_ call: String) {
+    func note(_ call: String) {
         calls.append(call)
         if callTimes[call] == nil { callTimes[call] = now.timeIntervalSince(start) }
     }

@@ -11,15 +11,22 @@ actor MemoryStores: ClusterRegistry, InstanceIndex, Interruptions, Policies, Pri
     private(set) var unavailablePools: [UnavailablePoolFact] = []
     var mode = Mode.apply
     var policy = ClusterPolicy()
+    private var modes: [ClusterID: Mode] = [:]
 
     func add(_ cluster: ClusterRegistration) { clusters.append(cluster) }
     func add(_ entry: IndexedInstance) { index.append(entry) }
     func set(_ mode: Mode) { self.mode = mode }
     func set(_ policy: ClusterPolicy) { self.policy = policy }
+    func set(_ mode: Mode, of cluster: ClusterID) { modes[cluster] = mode }
 
     func cluster(_ id: ClusterID) async throws -> ClusterRegistration? { clusters.first { $0.id == id } }
     func clusters(onQueue url: String, of tenant: Tenant) async throws -> [ClusterRegistration] {
         clusters.filter { $0.queueURL == url && $0.tenant == tenant }
+    }
+    func clusters(in account: AccountTarget) async throws -> [ClusterRegistration] {
+        clusters.filter {
+            $0.tenant == account.tenant && $0.account == account.account && $0.region == account.region
+        }
     }
     func find(_ instances: [InstanceID], in clusters: [ClusterID]) async throws -> [IndexedInstance] {
         index.filter { instances.contains($0.instance) && clusters.contains($0.cluster) }
@@ -33,7 +40,9 @@ actor MemoryStores: ClusterRegistry, InstanceIndex, Interruptions, Policies, Pri
     func live(in cluster: ClusterID) async throws -> [Interruption] {
         interruptions.filter { $0.cluster == cluster && $0.closedAt == nil }
     }
-    func mode(of cluster: ClusterID?, kind: String) async throws -> Mode { mode }
+    func mode(of cluster: ClusterID?, kind: String) async throws -> Mode {
+        min(mode, cluster.flatMap { modes[$0] } ?? .apply)
+    }
     func policy(of cluster: ClusterID) async throws -> ClusterPolicy {
         policy.inZone(clusters.first { $0.id == cluster }?.timeZone ?? "UTC")
     }

@@ -56,14 +56,19 @@ struct Scene {
             deletedBy: deletedBy, priorityClass: priority, tolerations: tolerations, usesVolumeClaim: claim)
     }
 
+    var sources: JobSources { sources(farSides) }
+
+    func sources(_ farSides: any FarSides) -> JobSources {
+        JobSources(
+            registry: stores, index: stores, interruptions: stores, policies: stores, prices: stores,
+            farSides: farSides)
+    }
+
     var runner: RoundRunner { runner(farSides) }
 
     /// What runs the jobs, over far sides that may be wrapped.
     func runner(_ farSides: any FarSides, _ logger: Logger = Logger(label: "test")) -> RoundRunner {
-        RoundRunner(
-            sources: JobSources(
-                registry: stores, index: stores, interruptions: stores, policies: stores, prices: stores,
-                farSides: farSides), modeMax: { _ in .apply }, logger: logger)
+        RoundRunner(sources: sources(farSides), modeMax: { _ in .apply }, logger: logger)
     }
 
     /// Runs a request to its outcome, and settles it as the ledger would.

@@ -78,6 +78,46 @@ struct FaultyCloud: Cloud {
     func tag(_ resources: [String], with tags: [String: String]) async throws {
         try await point.far("cloud.tag") { try await real.tag(resources, with: tags) }
     }
+    func instances(states: [InstanceState]) async throws -> [Instance] {
+        try await point.far("cloud.instancesByState") { try await real.instances(states: states) }
+    }
+    func volumes(state: String) async throws -> [Volume] {
+        try await point.far("cloud.volumesByState") { try await real.volumes(state: state) }
+    }
+    func volumes(tag: String) async throws -> [Volume] {
+        try await point.far("cloud.volumesByTag") { try await real.volumes(tag: tag) }
+    }
+    func volumes(_ ids: [String]) async throws -> [Volume] {
+        try await point.far("cloud.volumes") { try await real.volumes(ids) }
+    }
+    func snapshots(of volumes: [String], tag: String) async throws -> [VolumeSnapshot] {
+        try await point.far("cloud.snapshots") { try await real.snapshots(of: volumes, tag: tag) }
+    }
+    func autoScalingGroups(of instances: [InstanceID]) async throws -> [InstanceID: String] {
+        try await point.far("cloud.autoScalingGroups") { try await real.autoScalingGroups(of: instances) }
+    }
+    func protected(_ instances: [InstanceID]) async throws -> Set<InstanceID> {
+        try await point.far("cloud.protected") { try await real.protected(instances) }
+    }
+    func persistentlyRequested(_ instances: [InstanceID]) async throws -> Set<InstanceID> {
+        try await point.far("cloud.persistentlyRequested") { try await real.persistentlyRequested(instances) }
+    }
+    func clusterNames() async throws -> [String] {
+        try await point.far("cloud.clusterNames") { try await real.clusterNames() }
+    }
+    func untag(_ resources: [String], keys: [String]) async throws {
+        try await point.far("cloud.untag") { try await real.untag(resources, keys: keys) }
+    }
+    func createSnapshot(
+        of volume: String, description: String, tags: [String: String]
+    ) async throws -> VolumeSnapshot {
+        try await point.far("cloud.createSnapshot") {
+            try await real.createSnapshot(of: volume, description: description, tags: tags)
+        }
+    }
+    func deleteVolume(_ id: String) async throws {
+        try await point.far("cloud.deleteVolume") { try await real.deleteVolume(id) }
+    }
     func completeLifecycleAction(_ action: LifecycleAction) async throws {
         try await point.far("cloud.completeLifecycleAction") { try await real.completeLifecycleAction(action) }
     }

@@ -31,7 +31,8 @@ struct StoreTests {
         try await StoreScene.with { scene in
             let statements =
                 Array(RecordStatements.all.values) + [
-                    ClusterStore.one, ClusterStore.onQueue, ClusterStore.every, ClusterStore.sealed,
+                    ClusterStore.one, ClusterStore.onQueue, ClusterStore.inAccount, ClusterStore.every,
+                    ClusterStore.sealed,
                     ClusterStore.insertTenant,
                     ClusterStore.insertQueue, ClusterStore.insert, ClusterStore.delete, ClusterStore.deleteQueues,
                     ClusterStore.setMode, ClusterStore.setCredential, ClusterStore.syncTargets,
