@@ -31,13 +31,12 @@ struct AccountReadTests {
         return try await client.xml(.ec2("CreateVolume", form), CallOptions()).required("volumeId")
     }
 
-    private func launch(_ more: [String: String] = [:]) async throws -> InstanceID {
+    private func launch() async throws -> InstanceID {
         var form = FormParameters()
         form.add("ImageId", "ami-12c6146b")
         form.add("InstanceType", "m5.large")
         form.add("MinCount", "1")
         form.add("MaxCount", "1")
-        for (name, value) in more { form.add(name, value) }
         let answer = try await client.xml(.ec2("RunInstances", form), CallOptions())
         return InstanceID(rawValue: try #require(answer.list("instancesSet").first).string("instanceId") ?? "")
     }
@@ -93,8 +92,12 @@ struct AccountReadTests {
 
     @Test("termination protection and instances by state are read")
     func attributes() async throws {
-        let id = try await launch(["DisableApiTermination": "true"])
+        let id = try await launch()
         let other = try await launch()
+        var form = FormParameters()
+        form.add("InstanceId", id.rawValue)
+        form.add("DisableApiTermination.Value", "true")
+        _ = try await client.xml(.ec2("ModifyInstanceAttribute", form), CallOptions())
         #expect(try await cloud.protected([id, other, "i-0000000000000dead"]) == [id])
         #expect(try await cloud.instances(states: [.running]).contains { $0.id == id })
         #expect(try await cloud.instances(states: [.stopped]).contains { $0.id == id } == false)
@@ -109,14 +112,14 @@ struct AccountReadTests {
                 {"name":"\(mark)-\(number)","roleArn":"arn:aws:iam::123456789012:role/eks",
                  "resourcesVpcConfig":{"subnetIds":[]}}
                 """
-            let call = ServiceCall(
-                service: .eks, action: "CreateCluster",
-                payload: .json(target: "", body: Array(body.utf8)), isRepeatable: false)
-            var (headers, bytes) = call.encoded(dryRun: false)
-            headers.append(("Authorization", AccountReadTests.scope))
             let url = try client.endpoints.url(.eks, region: "us-east-1") + "/clusters"
             let answer = try await client.transport.send(
-                HTTPRequest(method: "POST", url: url, headers: headers, body: bytes))
+                HTTPRequest(
+                    method: "POST", url: url,
+                    headers: [
+                        (name: "Content-Type", value: "application/json"),
+                        (name: "Authorization", value: AccountReadTests.scope),
+                    ], body: Array(body.utf8)))
             #expect(answer.status == 200, "\(String(decoding: answer.body, as: UTF8.self))")
         }
         let found = try await cloud.clusterNames()

@@ -42,7 +42,7 @@ final class ChildServer: Sendable {
         server.serve_forever()
         """
 
-    /// Answers POSTs with the given list of faults, one each, the last one for ever; GET /seen tells what came.
+    /// Answers with the given list of faults, one each, the last one for ever; GET /seen tells what came.
     static let faults = """
         import email.utils, http.server, json, os, socket, sys, threading, time
         answers = json.loads(sys.argv[1])
@@ -57,7 +57,9 @@ final class ChildServer: Sendable {
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
-            def do_GET(self): self.answer({"body": json.dumps(seen)})
+            def do_GET(self):
+                if self.path == "/seen": self.answer({"body": json.dumps(seen)})
+                else: self.do_POST()
             def do_POST(self):
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
                 a = answers[min(len(seen), len(answers) - 1)]
