@@ -172,6 +172,7 @@ extension Instance {
             capacity: item.string("instanceLifecycle") == "spot" ? .spot : .onDemand,
             tags: item.tags,
             launchedAt: item.string("launchTime").flatMap(AWSTimestamp.date),
-            clientToken: item.string("clientToken"))
+            clientToken: item.string("clientToken"),
+            isServiceManaged: item.string("operator", "managed") == "true")
     }
 }

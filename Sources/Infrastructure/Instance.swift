@@ -56,12 +56,14 @@ public struct Instance: Hashable, Sendable, Codable {
     public var launchedAt: Date?
     /// The token of the call that launched it; nil: none, or not told.
     public var clientToken: String?
+    /// Whether a service of AWS manages it, as EKS Auto Mode does.
+    public var isServiceManaged: Bool
 
     /// Makes an instance.
     public init(
         id: InstanceID, state: InstanceState, stateReason: String? = nil, type: String, zone: String,
         subnet: String? = nil, capacity: CapacityType, tags: [String: String] = [:], launchedAt: Date? = nil,
-        clientToken: String? = nil
+        clientToken: String? = nil, isServiceManaged: Bool = false
     ) {
         self.id = id
         self.state = state
@@ -73,6 +75,7 @@ public struct Instance: Hashable, Sendable, Codable {
         self.tags = tags
         self.launchedAt = launchedAt
         self.clientToken = clientToken
+        self.isServiceManaged = isServiceManaged
     }
 
     /// The launch template it came from, by the tags EC2 sets; nil: from none.
