@@ -25,15 +25,15 @@ struct PodSelection: Hashable, Sendable {
     static func part(_ term: PodAffinityTerm, of pod: Pod, namespaces: [Namespace]) -> Part {
         var names = Set(term.namespaces)
         if let selector = term.namespaceSelector {
-            if selector.isEmpty { return Part(namespaces: nil, selector: selector(term, pod)) }
+            if selector.isEmpty { return Part(namespaces: nil, selector: resolved(term, pod)) }
             names.formUnion(namespaces.filter { selector.matches($0.labels) }.map(\.name))
         } else if names.isEmpty {
             names = [pod.namespace]
         }
-        return Part(namespaces: names.sorted(), selector: selector(term, pod))
+        return Part(namespaces: names.sorted(), selector: resolved(term, pod))
     }
 
-    private static func selector(_ term: PodAffinityTerm, _ pod: Pod) -> LabelSelector? {
+    private static func resolved(_ term: PodAffinityTerm, _ pod: Pod) -> LabelSelector? {
         guard var selector = term.selector else { return nil }
         for key in term.matchLabelKeys {
             if let value = pod.labels[key] {
