@@ -48,7 +48,9 @@ struct WorkerSession: Sendable {
                 for share in Share.allCases {
                     takers.addTask {
                         await withDiscardingTaskGroup { runs in
-                            await self.takeLoop(share) { run in runs.addTask { await self.execution.run(run) } }
+                            await self.takeLoop(share) { run in
+                                runs.addTask(priority: share.priority) { await self.execution.run(run) }
+                            }
                         }
                     }
                 }
@@ -89,6 +91,14 @@ struct WorkerSession: Sendable {
             switch self {
             case .interruption: [.interruption]
             case .ordinary: [.safety, .work, .data]
+            }
+        }
+
+        /// A run of lane 0 does not queue for a processor behind thousands of others.
+        var priority: TaskPriority {
+            switch self {
+            case .interruption: .high
+            case .ordinary: .low
             }
         }
 

@@ -235,9 +235,9 @@ struct DrainRules {
             return stop(node, interruption, left: left)
         }
         decision.memory = try JSONText(encoding: memory)
-        // Until its instance has ended; nobody is waiting for this.
-        let isFarAway = interruption.deadline.timeIntervalSince(seen.now) > 120
-        decision.next = .again(afterMilliseconds: !decision.actions.isEmpty ? 500 : isFarAway ? 30_000 : 5_000)
+        // Until its instance has ended, which it does at its deadline; nobody is waiting for this.
+        let left = Int64(interruption.deadline.timeIntervalSince(seen.now) * 1000)
+        decision.next = .again(afterMilliseconds: !decision.actions.isEmpty ? 500 : min(30_000, max(5_000, left)))
         return decision
     }
 
