@@ -1,3 +1,5 @@
+import Foundation
+
 /// Reads one Kubernetes cluster. Every call may throw `FarSideError`.
 public protocol ClusterReader: Sendable {
     /// The server's version: `v1.31.2-eks-…`.
@@ -12,6 +14,10 @@ public protocol ClusterReader: Sendable {
     func pods(onNode name: String) async throws -> [Pod]
     /// Every PodDisruptionBudget.
     func budgets() async throws -> [PodDisruptionBudget]
+    /// Reads whole lists. A list that cannot be read spoils no other: its reading says how far it got. Every list is sorted,
+    /// and shows one state of the cluster's store; different lists show states of slightly different times.
+    /// - Parameter now: world time, which the readings bear.
+    func objects(_ lists: Set<ClusterList>, now: Date) async throws -> ClusterObjects
 }
 
 /// What the API server said to an eviction.

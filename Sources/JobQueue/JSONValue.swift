@@ -45,12 +45,6 @@ public enum JSONValue: Equatable, Sendable {
         }
     }
 
-    /// This document with what `other` says: objects field by field, anything else as a whole (RFC 7396 without removals).
-    public func overlaid(with other: JSONValue) -> JSONValue {
-        guard case .object(let own) = self, case .object(let others) = other else { return other }
-        return .object(own.merging(others) { $0.overlaid(with: $1) })
-    }
-
     private func write(to out: inout String) {
         switch self {
         case .null: out += "null"

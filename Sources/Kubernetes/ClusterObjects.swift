@@ -39,23 +39,6 @@ struct BudgetObject: Decodable, Sendable, Equatable {
     var status: Status?
 }
 
-/// A Deployment, StatefulSet, ReplicaSet or DaemonSet: its size and whose pods it owns, never its template.
-struct WorkloadObject: Decodable, Sendable, Equatable {
-    struct Spec: Decodable, Sendable, Equatable {
-        var replicas: Int32?
-        var selector: LabelSelectorObject?
-    }
-    struct Status: Decodable, Sendable, Equatable {
-        var observedGeneration: Int64?
-        var readyReplicas: Int32?
-        var updatedReplicas: Int32?
-        var desiredNumberScheduled: Int32?
-    }
-    var metadata: ObjectMetadata
-    var spec: Spec?
-    var status: Status?
-}
-
 /// A PersistentVolume: which claim and which disk.
 struct PersistentVolumeObject: Decodable, Sendable, Equatable {
     struct Claim: Decodable, Sendable, Equatable {

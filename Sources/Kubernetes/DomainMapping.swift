@@ -5,7 +5,8 @@ extension NodeObject {
     /// In the product's words.
     var node: Node {
         let amounts = ResourceAmounts.of(status?.allocatable)
-        return Node(
+        let all = ResourceAmounts.of(status?.capacity)
+        var node = Node(
             name: metadata.name, uid: metadata.uid, resourceVersion: metadata.resourceVersion,
             instance: spec?.providerID.flatMap { InstanceID(providerID: $0) }, labels: metadata.labels,
             annotations: metadata.annotations,
@@ -16,27 +17,8 @@ extension NodeObject {
             isDeleting: metadata.deletionTimestamp != nil,
             allocatable: Infrastructure.Resources(amounts, pods: Int(clamping: amounts["pods"] ?? 0)),
             createdAt: metadata.creationTimestamp?.date ?? Date(timeIntervalSince1970: 0))
-    }
-}
-
-extension PodObject {
-    /// In the product's words.
-    var pod: Pod {
-        let controller = metadata.owners.first { $0.controller == true }
-        return Pod(
-            namespace: metadata.namespace ?? "default", name: metadata.name, uid: metadata.uid,
-            nodeName: spec.nodeName.flatMap { $0.isEmpty ? nil : $0 },
-            phase: status?.phase.flatMap { PodPhase(rawValue: $0) } ?? .unknown, isReady: isReady, isMirror: isMirror,
-            ownerKind: controller?.kind, ownerUID: controller?.uid,
-            requests: Infrastructure.Resources(effectiveRequests, pods: 1),
-            graceSeconds: spec.terminationGracePeriodSeconds ?? 30, deletedBy: metadata.deletionTimestamp?.date,
-            priorityClass: spec.priorityClassName, labels: metadata.labels,
-            tolerations: (spec.tolerations ?? []).map {
-                Infrastructure.Toleration(
-                    key: $0.key ?? "", operator: $0.operator ?? "Equal", value: $0.value ?? "", effect: $0.effect ?? "")
-            },
-            // A generic ephemeral volume makes a claim of its own.
-            usesVolumeClaim: (spec.volumes ?? []).contains { $0.claimName != nil || $0.kind == "ephemeral" })
+        node.capacity = Infrastructure.Resources(all, pods: Int(clamping: all["pods"] ?? 0))
+        return node
     }
 }
 

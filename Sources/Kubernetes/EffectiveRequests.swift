@@ -1,16 +1,22 @@
 extension PodObject {
+    /// What the scheduler counts for this pod; see `Spec.effectiveRequests`.
+    var effectiveRequests: [String: Int64] { spec.effectiveRequests(status) }
+}
+
+extension PodObject.Spec {
     /// What the scheduler counts for this pod, by resource name: the larger of what runs together and what any init step
     /// needs, plus the runtime's overhead; requests of the pod itself replace the containers' sum (1.34+); while a resize is
     /// under way the larger of asked and allocated counts. Rule: domain-rules section 4 item 1, after `PodRequests` in
     /// k8s.io/component-helpers.
+    /// - Parameter status: nil: of a template.
     /// - Returns: milli-units for "cpu", whole units (bytes, devices) for everything else.
-    var effectiveRequests: [String: Int64] {
+    func effectiveRequests(_ status: PodObject.Status?) -> [String: Int64] {
         var running: [String: Int64] = [:]
-        for container in spec.containers { running.add(amounts(container, statuses: status?.containerStatuses)) }
+        for container in containers { running.add(amounts(container, statuses: status?.containerStatuses)) }
 
         var sidecars: [String: Int64] = [:]
         var initPeak: [String: Int64] = [:]
-        for container in spec.initContainers ?? [] {
+        for container in initContainers ?? [] {
             let own = amounts(container, statuses: status?.initContainerStatuses)
             if container.restartPolicy == "Always" {
                 sidecars.add(own)
@@ -25,12 +31,14 @@ extension PodObject {
         running.add(sidecars)
         running.raise(to: initPeak)
 
-        for (name, amount) in ResourceAmounts.of(spec.resources?.requests) { running[name] = amount }
-        running.add(ResourceAmounts.of(spec.overhead))
+        for (name, amount) in ResourceAmounts.of(resources?.requests) { running[name] = amount }
+        running.add(ResourceAmounts.of(overhead))
         return running
     }
 
-    private func amounts(_ container: Container, statuses: [ContainerStatus]?) -> [String: Int64] {
+    private func amounts(
+        _ container: PodObject.Container, statuses: [PodObject.ContainerStatus]?
+    ) -> [String: Int64] {
         // The API server fills a missing request with the limit; so do we, for a world that did not.
         var requested = ResourceAmounts.of(container.resources?.limits)
         requested.merge(ResourceAmounts.of(container.resources?.requests)) { _, request in request }

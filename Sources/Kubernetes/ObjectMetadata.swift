@@ -12,7 +12,10 @@ struct AnyKey: CodingKey {
 extension Decoder {
     /// The keys of this object that are not among `known`: a rule of a newer Kubernetes that we would otherwise overlook.
     func unknownKeys(besides known: Set<String>) throws -> [String] {
-        try container(keyedBy: AnyKey.self).allKeys.map(\.stringValue).filter { !known.contains($0) }.sorted()
+        try container(keyedBy: AnyKey.self).allKeys.map(\.stringValue).filter { !known.contains($0) }.map {
+            // A field's name is a word; anything else is told by its being there alone.
+            $0.utf8.count <= 64 && $0.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber) } ? $0 : "unnamed"
+        }.sorted()
     }
 }
 
@@ -56,14 +59,21 @@ struct ObjectMetadata: Decodable, Sendable, Equatable {
     var deletionGracePeriodSeconds: Int64?
     var labels: [String: String]
     var annotations: [String: String]
+    /// Which tools that write objects from repositories have annotated it: of their annotations only that they are there.
+    var marks: Set<String>
     var owners: [Owner]
 
     /// Annotations that decide something for us; all others are passed over unread.
-    static let annotationPrefixes = ["cloudoptim.io/", "karpenter.sh/", "cluster-autoscaler.kubernetes.io/"]
+    static let annotationPrefixes = ["cloudoptim.io/"]
     static let annotationNames: Set<String> = [
         "kubernetes.io/config.mirror", "controller.kubernetes.io/pod-deletion-cost",
-        "descheduler.alpha.kubernetes.io/evict",
+        "descheduler.alpha.kubernetes.io/evict", "karpenter.sh/do-not-disrupt", "karpenter.sh/do-not-evict",
+        "karpenter.sh/do-not-consolidate", "cluster-autoscaler.kubernetes.io/safe-to-evict",
+        "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes",
+        "cluster-autoscaler.kubernetes.io/scale-down-disabled", "cluster-autoscaler.kubernetes.io/enable-ds-eviction",
+        "storageclass.kubernetes.io/is-default-class", "service.kubernetes.io/topology-mode",
     ]
+    static let tools = ["argocd.argoproj.io", "fluxcd.io"]
 
     private enum Key: String, CodingKey {
         case name, namespace, uid, resourceVersion, generation, creationTimestamp, deletionTimestamp
@@ -83,10 +93,17 @@ struct ObjectMetadata: Decodable, Sendable, Equatable {
         labels = try container.decodeIfPresent([String: String].self, forKey: .labels) ?? [:]
         owners = try container.decodeIfPresent([Owner].self, forKey: .ownerReferences) ?? []
         annotations = [:]
+        marks = []
         if container.contains(.annotations), try !container.decodeNil(forKey: .annotations) {
             let all = try container.nestedContainer(keyedBy: AnyKey.self, forKey: .annotations)
-            for key in all.allKeys where ObjectMetadata.isWanted(key.stringValue) {
-                annotations[key.stringValue] = try all.decode(String.self, forKey: key)
+            for key in all.allKeys {
+                if ObjectMetadata.isWanted(key.stringValue) {
+                    annotations[key.stringValue] = try all.decode(String.self, forKey: key)
+                }
+                let group = key.stringValue.prefix { $0 != "/" }
+                for tool in ObjectMetadata.tools where group == tool || group.hasSuffix("." + tool) {
+                    marks.insert(tool)
+                }
             }
         }
     }

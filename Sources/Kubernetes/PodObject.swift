@@ -60,9 +60,14 @@ struct PodObject: Decodable, Sendable, Equatable {
     struct Terminated: Decodable, Sendable, Equatable {
         var reason: String?
         var exitCode: Int32
+        var startedAt: Timestamp?
         var finishedAt: Timestamp?
     }
+    struct Running: Decodable, Sendable, Equatable {
+        var startedAt: Timestamp?
+    }
     struct ContainerState: Decodable, Sendable, Equatable {
+        var running: Running?
         var terminated: Terminated?
     }
     struct ContainerStatus: Decodable, Sendable, Equatable {
@@ -76,6 +81,9 @@ struct PodObject: Decodable, Sendable, Equatable {
     struct Status: Decodable, Sendable, Equatable {
         var phase: String?
         var reason: String?
+        var qosClass: String?
+        var nominatedNodeName: String?
+        var podIP: String?
         var conditions: [Condition]?
         var containerStatuses: [ContainerStatus]?
         var initContainerStatuses: [ContainerStatus]?
@@ -84,6 +92,19 @@ struct PodObject: Decodable, Sendable, Equatable {
     var metadata: ObjectMetadata
     var spec: Spec
     var status: Status?
+    /// Fields of the spec that we do not know: a newer Kubernetes may rule with them where the pod may run.
+    var unknownFields: [String]
+
+    private enum Key: String, CodingKey { case metadata, spec, status }
+
+    init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: Key.self)
+        metadata = try container.decode(ObjectMetadata.self, forKey: .metadata)
+        let whole = try container.decode(PodSpecObject.self, forKey: .spec)
+        spec = whole.spec
+        unknownFields = whole.unknownFields
+        status = try container.decodeIfPresent(Status.self, forKey: .status)
+    }
 
     var isReady: Bool { status?.conditions?.contains { $0.type == "Ready" && $0.status == "True" } ?? false }
     /// A static pod's shadow in the API: only its node's kubelet can end it.
@@ -93,6 +114,29 @@ struct PodObject: Decodable, Sendable, Equatable {
     /// The host ports it holds on its node.
     var hostPorts: [Port] {
         (spec.containers + (spec.initContainers ?? [])).flatMap { $0.ports ?? [] }.filter { ($0.hostPort ?? 0) > 0 }
+    }
+}
+
+/// A pod's spec, and which of its fields we do not know.
+struct PodSpecObject: Decodable, Sendable, Equatable {
+    var spec: PodObject.Spec
+    var unknownFields: [String]
+
+    /// Every field of Kubernetes 1.35 that we reckon with or that says nothing about where a pod may run. Two are missing on
+    /// purpose: `workloadRef` (pods that are scheduled together) and, where it is not empty, `resourceClaims`.
+    static let knownFields: Set<String> = [
+        "activeDeadlineSeconds", "affinity", "automountServiceAccountToken", "containers", "dnsConfig", "dnsPolicy",
+        "enableServiceLinks", "ephemeralContainers", "hostAliases", "hostIPC", "hostNetwork", "hostPID", "hostUsers",
+        "hostname", "hostnameOverride", "imagePullSecrets", "initContainers", "nodeName", "nodeSelector", "os",
+        "overhead", "preemptionPolicy", "priority", "priorityClassName", "readinessGates", "resourceClaims",
+        "resources", "restartPolicy", "runtimeClassName", "schedulerName", "schedulingGates", "securityContext",
+        "serviceAccount", "serviceAccountName", "setHostnameAsFQDN", "shareProcessNamespace", "subdomain",
+        "terminationGracePeriodSeconds", "tolerations", "topologySpreadConstraints", "volumes",
+    ]
+
+    init(from decoder: any Decoder) throws {
+        spec = try PodObject.Spec(from: decoder)
+        unknownFields = try decoder.unknownKeys(besides: PodSpecObject.knownFields)
     }
 }
 

@@ -15,6 +15,16 @@ struct LabelSelectorObject: Decodable, Sendable, Equatable {
 struct NodeSelectorTerm: Decodable, Sendable, Equatable {
     var matchExpressions: [SelectorRequirement]?
     var matchFields: [SelectorRequirement]?
+    var unknownFields: [String]
+
+    private enum CodingKeys: String, CodingKey, CaseIterable { case matchExpressions, matchFields }
+
+    init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        matchExpressions = try container.decodeIfPresent(forKey: .matchExpressions)
+        matchFields = try container.decodeIfPresent(forKey: .matchFields)
+        unknownFields = try decoder.unknownKeys(besides: Set(CodingKeys.allCases.map(\.rawValue)))
+    }
 }
 
 /// A list of alternatives.
@@ -101,6 +111,7 @@ struct PodAffinityRules: Decodable, Sendable, Equatable {
         podAntiAffinity = try container.decodeIfPresent(forKey: .podAntiAffinity)
         var unknown = try decoder.unknownKeys(besides: Set(CodingKeys.allCases.map(\.rawValue)))
         unknown += nodeAffinity?.unknownFields ?? []
+        unknown += (nodeAffinity?.required?.nodeSelectorTerms ?? []).flatMap(\.unknownFields)
         for rules in [podAffinity, podAntiAffinity] {
             unknown += rules?.unknownFields ?? []
             unknown += (rules?.required ?? []).flatMap(\.unknownFields)

@@ -106,10 +106,16 @@ extension Quantity: Decodable {
     /// Kubernetes writes quantities as strings, and accepts bare numbers in manifests; both are read.
     public init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
+        let text: String
         do {
-            self = try Quantity(try container.decode(String.self))
+            text = try container.decode(String.self)
         } catch DecodingError.typeMismatch {
-            self = try Quantity(String(try container.decode(Int64.self)))
+            text = String(try container.decode(Int64.self))
         }
+        guard let parsed = Quantity.parse(text) else {
+            // The text stays out of it: this error is logged, and a field may hold anything.
+            throw DecodingError.dataCorruptedError(in: container, debugDescription: "not a Kubernetes quantity")
+        }
+        self = parsed
     }
 }

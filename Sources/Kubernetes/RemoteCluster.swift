@@ -4,8 +4,8 @@ import Logging
 
 /// A cluster behind its API server, in the product's words. A value: `within` makes one for another caller.
 public struct RemoteCluster: Cluster {
-    private let client: KubernetesClient
-    private let options: CallOptions
+    let client: KubernetesClient
+    let options: CallOptions
     private let now: @Sendable () -> Date
     private let logger: Logger
 
@@ -39,7 +39,7 @@ public struct RemoteCluster: Cluster {
     /// - Throws: `FarSideError`.
     public func nodes() async throws -> [Node] {
         try await far {
-            reported(try await client.list(NodeObject.self, .nodes, options: options), "nodes").map(\.node)
+            reported(try await client.list(Mapped<NodeObject>.self, .nodes, options: options), "nodes").map(\.value)
         }
     }
 
@@ -58,7 +58,9 @@ public struct RemoteCluster: Cluster {
     /// Every pod.
     /// - Throws: `FarSideError`.
     public func pods() async throws -> [Pod] {
-        try await far { reported(try await client.list(PodObject.self, .pods, options: options), "pods").map(\.pod) }
+        try await far {
+            reported(try await client.list(Mapped<PodObject>.self, .pods, options: options), "pods").map(\.value)
+        }
     }
 
     /// The pods bound to a node.
@@ -66,8 +68,9 @@ public struct RemoteCluster: Cluster {
     public func pods(onNode name: String) async throws -> [Pod] {
         try await far {
             let selector = "spec.nodeName=" + FieldSelector.escape(name)
-            let list = try await client.list(PodObject.self, .pods, fieldSelector: selector, options: options)
-            return reported(list, "pods").map(\.pod)
+            let list = try await client.list(
+                Mapped<PodObject>.self, .pods, fieldSelector: selector, options: options)
+            return reported(list, "pods").map(\.value)
         }
     }
 
@@ -75,8 +78,16 @@ public struct RemoteCluster: Cluster {
     /// - Throws: `FarSideError`.
     public func budgets() async throws -> [PodDisruptionBudget] {
         try await far {
-            let list = try await client.list(BudgetObject.self, .podDisruptionBudgets, options: options)
-            return reported(list, "poddisruptionbudgets").compactMap(\.budget)
+            let (items, reading) = try await budgetList(now: now())
+            if reading.unreadable > 0 {
+                logger.error(
+                    "Objects of a cluster are unreadable and were left out",
+                    metadata: [
+                        "kind": "poddisruptionbudgets", "count": "\(reading.unreadable)",
+                        "first_reason": "\(reading.problem)",
+                    ])
+            }
+            return items
         }
     }
 

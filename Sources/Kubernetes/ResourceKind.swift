@@ -37,6 +37,9 @@ public struct ResourceKind: Sendable, Hashable {
     /// policy/v1 poddisruptionbudgets
     public static let podDisruptionBudgets = ResourceKind(
         group: "policy", version: "v1", plural: "poddisruptionbudgets")
+    /// policy/v1beta1 poddisruptionbudgets, before Kubernetes 1.21
+    public static let betaPodDisruptionBudgets = ResourceKind(
+        group: "policy", version: "v1beta1", plural: "poddisruptionbudgets")
     /// storage.k8s.io/v1 volumeattachments
     public static let volumeAttachments = ResourceKind(
         group: "storage.k8s.io", version: "v1", plural: "volumeattachments")

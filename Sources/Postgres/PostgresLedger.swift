@@ -78,9 +78,7 @@ public final class PostgresLedger: Ledger, ControlLedger {
 
     /// See `EnqueueLedger`.
     public func worldTime() async throws -> Date {
-        let rows = try await controlConnection.query("SELECT world_now()")
-        guard let row = rows.first else { throw QueueError(.unavailable, "the database gave no time") }
-        return try row.date(0)
+        try await controlConnection.worldTime()
     }
 
     // MARK: Operators
@@ -321,4 +319,13 @@ extension PostgresConnection {
     func timetable() throws -> Timetable { try ScheduleStatements.timetable(on: self) }
     func fire(_ ticks: [Tick]) throws -> [TickResult] { try ScheduleStatements.fire(ticks, on: self) }
     func sweep() throws -> SweepReport { try SweepStatements.sweep(on: self) }
+}
+
+extension PostgresConnection {
+    /// World time: machine time, and in a simulation what it was moved by.
+    public func worldTime() throws -> Date {
+        let rows = try query("SELECT world_now()")
+        guard let row = rows.first else { throw QueueError(.unavailable, "the database gave no time") }
+        return try row.date(0)
+    }
 }

@@ -64,6 +64,15 @@ public struct SealingKeyring: Sendable, CustomStringConvertible, CustomDebugStri
         return try AESGCM.open(box, key: key, associatedData: associated)
     }
 
+    /// A fingerprint that only the holder of the current key can make: the same text gives the same one, and nobody can try
+    /// out texts. 64 lower-case hexadecimal characters.
+    /// - Parameter purpose: fingerprints for different purposes cannot be compared.
+    public func fingerprint(of text: String, for purpose: String) -> String {
+        let own = MessageAuthentication.sha256(
+            key: keys[currentKeyID] ?? [], message: Array("fingerprint/\(purpose)".utf8))
+        return MessageAuthentication.sha256(key: Array(own.utf8), message: Array(text.utf8))
+    }
+
     /// Whether the box should be sealed anew because another key is current now.
     public func isOutdated(_ box: SealedBox) -> Bool { box.keyID != currentKeyID }
 

@@ -67,6 +67,44 @@ struct ClusterContractTests {
         }
     }
 
+    @Test("every list is read whole, or said to be absent; what belongs together is found together")
+    func wholeLists() async throws {
+        try await world { world in
+            let now = Date(timeIntervalSince1970: 1_800_000_000)
+            let all = Set(ClusterList.allCases)
+            let objects = try await world.cluster.objects(all, now: now)
+            #expect(objects.incomplete(all) == [])
+            let missing = objects.readings.filter { $0.outcome != .complete }.map(\.list)
+            #expect(missing.allSatisfy { ClusterList.optional.contains($0) })
+            #expect(
+                objects.readings.filter { $0.list != .usage }.allSatisfy {
+                    $0.outcome == .absent || $0.resourceVersion != ""
+                })
+            #expect(
+                Set(objects.workloads.map(\.kind)).isSuperset(of: [.deployment, .replicaSet, .statefulSet, .daemonSet]))
+            let deployments = objects.workloads.filter { $0.kind == .deployment }
+            #expect(deployments.allSatisfy { !$0.template.isEmpty && $0.podRequests.cpu > .zero && $0.replicas != nil })
+            let owned = objects.pods.filter { $0.ownerKind == "ReplicaSet" }
+            let sets = Dictionary(
+                objects.workloads.filter { $0.kind == .replicaSet }.map { ($0.uid, $0) }
+            ) { first, _ in first }
+            #expect(!owned.isEmpty && owned.allSatisfy { sets[$0.ownerUID ?? ""]?.owner?.kind == "Deployment" })
+            let claims = Set(objects.claims.map { "\($0.namespace)/\($0.name)" })
+            let used = objects.pods.flatMap { pod in
+                pod.placement.volumes.compactMap(\.claim).map { "\(pod.namespace)/\($0)" }
+            }
+            #expect(!used.isEmpty && used.allSatisfy { claims.contains($0) })
+            #expect(objects.volumes.allSatisfy { $0.volumeID?.hasPrefix("vol-") == true && $0.nodeTerms != nil })
+            #expect(
+                objects.volumeLimits.count == 4 && objects.volumeLimits[0].countMaxByDriver["ebs.csi.aws.com"] == 25)
+            #expect(objects.priorityClasses.contains { $0.name == "system-node-critical" && $0.value == 2_000_001_000 })
+            #expect(objects.endpoints.contains { $0.readyByZone.values.reduce(0, +) > 0 && !$0.service.isEmpty })
+            #expect(objects.usage.count > 20 && objects.limitRanges.count == 1)
+            #expect(objects.autoscalers.allSatisfy { $0.metrics.first?.target == "Utilization" })
+            #expect(objects.nodes.allSatisfy { $0.capacity.cpu > $0.allocatable.cpu })
+        }
+    }
+
     @Test("a node patch holds under its resource version, and a stale one is a conflict")
     func patches() async throws {
         try await world { world in

@@ -42,7 +42,9 @@ struct ObjectDecodingTests {
                 Taint(key: "node.kubernetes.io/unschedulable", effect: "NoSchedule"),
             ])
         #expect(node.isUnschedulable && node.isReady && !node.isDeleting)
-        #expect(node.allocatable == Resources(cpu: 1930, memory: 1_507_164_160, pods: 11))
+        #expect(
+            node.allocatable
+                == Resources(cpu: 1930, memory: 1_507_164_160, pods: 11, ephemeralStorage: 18_242_267_924))
         #expect(node.createdAt == Date(timeIntervalSince1970: 1_793_527_200))
     }
 
@@ -225,7 +227,7 @@ struct ObjectDecodingTests {
     func others() throws {
         let set = try Self.decode(
             WorkloadObject.self,
-            #"{"metadata":{"name":"w","generation":2},"spec":{"replicas":3,"selector":{"matchLabels":{"a":"b"}},"template":{"spec":{"containers":"anything"}}},"status":{"readyReplicas":1}}"#
+            #"{"metadata":{"name":"w","generation":2},"spec":{"replicas":3,"selector":{"matchLabels":{"a":"b"}},"template":{"spec":{"containers":[{"name":"c","image":"planted"}]}}},"status":{"readyReplicas":1}}"#
         )
         #expect(
             set.spec?.replicas == 3 && set.status?.readyReplicas == 1 && set.spec?.selector?.matchLabels == ["a": "b"])
@@ -250,7 +252,7 @@ struct ObjectDecodingTests {
             (#"{"spec":{"containers":[]}}"#, "metadata is missing"),
             (
                 #"{"metadata":{"name":"a"},"spec":{"containers":[{"name":"c","resources":{"requests":{"cpu":"fast"}}}]}}"#,
-                "\"fast\" is not a Kubernetes quantity"
+                "spec.containers.[0].resources.requests.cpu: not a Kubernetes quantity"
             ),
             (
                 #"{"metadata":{"name":"a","creationTimestamp":"yesterday"},"spec":{"containers":[]}}"#,

@@ -1,4 +1,4 @@
-/// The objects of a cluster, each list in the order of namespace and name, and how far each list was read.
+/// The objects of a cluster, each list in the order of (kind,) namespace and name, and how far each list was read.
 public struct ClusterObjects: Hashable, Sendable, Codable {
     /// How far each list that was asked for was read, in the order of their names.
     public var readings: [ListReading] = []
@@ -58,5 +58,30 @@ public struct ClusterObjects: Hashable, Sendable, Codable {
             case .partial, .forbidden, .failed, nil: true
             }
         }.sorted()
+    }
+
+    /// Puts every list in its order.
+    public mutating func sort() {
+        readings.sort { $0.list < $1.list }
+        nodes.sort { $0.name < $1.name }
+        pods.sort { ($0.namespace, $0.name, $0.uid) < ($1.namespace, $1.name, $1.uid) }
+        workloads.sort { ($0.kind, $0.namespace, $0.name) < ($1.kind, $1.namespace, $1.name) }
+        budgets.sort { ($0.namespace, $0.name) < ($1.namespace, $1.name) }
+        autoscalers.sort {
+            ($0.kind.rawValue, $0.namespace, $0.name) < ($1.kind.rawValue, $1.namespace, $1.name)
+        }
+        volumes.sort { $0.name < $1.name }
+        claims.sort { ($0.namespace, $0.name) < ($1.namespace, $1.name) }
+        storageClasses.sort { $0.name < $1.name }
+        attachments.sort { $0.name < $1.name }
+        volumeLimits.sort { $0.nodeName < $1.nodeName }
+        snapshotContents.sort { $0.name < $1.name }
+        priorityClasses.sort { $0.name < $1.name }
+        namespaces.sort { $0.name < $1.name }
+        limitRanges.sort { ($0.namespace, $0.type) < ($1.namespace, $1.type) }
+        quotas.sort { ($0.namespace, $0.name) < ($1.namespace, $1.name) }
+        services.sort { ($0.namespace, $0.name) < ($1.namespace, $1.name) }
+        endpoints.sort { ($0.namespace, $0.slice) < ($1.namespace, $1.slice) }
+        usage.sort { ($0.namespace, $0.pod) < ($1.namespace, $1.pod) }
     }
 }

@@ -29,6 +29,13 @@ public struct PodUsage: Hashable, Sendable, Codable {
     public var windowSeconds: Double
     /// Its containers.
     public var containers: [ContainerUsage]
+    /// Of the pod's labels those by which its owner is told (`labelKeys`).
+    public var labels: [String: String] = [:]
+    /// The labels that controllers set on their pods.
+    public static let labelKeys: Set<String> = [
+        "pod-template-hash", "controller-revision-hash", "pod-template-generation",
+        "statefulset.kubernetes.io/pod-name", "batch.kubernetes.io/job-name",
+    ]
 
     /// Makes one.
     public init(namespace: String, pod: String, at: Date, windowSeconds: Double, containers: [ContainerUsage]) {

@@ -80,6 +80,8 @@ public struct Workload: Hashable, Sendable, Codable {
     public var selector: LabelSelector?
     /// How it is rolled out: `RollingUpdate`, `Recreate`, `OnDelete`; nil: the kind has none.
     public var updateStrategy: String?
+    /// Whether scaling a StatefulSet down deletes its pods' claims.
+    public var deletesClaimsWhenScaled = false
     /// The containers of its template. A ReplicaSet of a Deployment has none here: its owner has.
     public var template: [PodContainer] = []
     /// What one pod of its template asks of a node, `pods` is 1.

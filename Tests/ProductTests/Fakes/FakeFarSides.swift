@@ -9,6 +9,9 @@ struct FakeCluster: Cluster {
     func pods() async throws -> [Pod] { await world.pods.values.sorted { $0.name < $1.name } }
     func pods(onNode name: String) async throws -> [Pod] { try await pods().filter { $0.nodeName == name } }
     func budgets() async throws -> [PodDisruptionBudget] { [] }
+    func objects(_ lists: Set<ClusterList>, now: Date) async throws -> ClusterObjects {
+        await world.objects(lists, now: now)
+    }
     func patch(_ patch: NodePatch) async throws -> Node { try await world.patch(patch) }
     func evict(_ pod: PodReference, graceSeconds: Int64?) async throws -> EvictionAnswer {
         try await world.evict(pod, grace: graceSeconds)

@@ -39,6 +39,10 @@ actor FakeWorld {
     var clusterNames: [String] = []
     /// The state that new snapshots are in.
     var snapshotState = "completed"
+    /// What there is besides nodes and pods.
+    var others = ClusterObjects()
+    /// Lists that are not read whole.
+    var readings: [ClusterList: ListReading.Outcome] = [:]
 
     func change(_ body: @Sendable (isolated FakeWorld) -> Void) { body(self) }
     func read<Value: Sendable>(_ body: @Sendable (isolated FakeWorld) -> Value) -> Value { body(self) }
@@ -102,6 +106,15 @@ actor FakeWorld {
         note("delete-node \(node.name)")
         nodes[node.name] = nil
         return .deleted
+    }
+
+    func objects(_ lists: Set<ClusterList>, now: Date) -> ClusterObjects {
+        var found = others
+        found.nodes = lists.contains(.nodes) ? Array(nodes.values) : []
+        found.pods = lists.contains(.pods) ? Array(pods.values) : []
+        found.readings = lists.map { ListReading($0, readings[$0] ?? .complete, resourceVersion: "1", readAt: now) }
+        found.sort()
+        return found
     }
 
     func record(_ event: ClusterEvent) { events.append(event) }

@@ -35,6 +35,9 @@ struct FaultyCluster: Cluster {
     func budgets() async throws -> [PodDisruptionBudget] {
         try await point.far("cluster.budgets") { try await real.budgets() }
     }
+    func objects(_ lists: Set<ClusterList>, now: Date) async throws -> ClusterObjects {
+        try await point.far("cluster.objects") { try await real.objects(lists, now: now) }
+    }
     func patch(_ patch: NodePatch) async throws -> Node {
         try await point.far("cluster.patch") { try await real.patch(patch) }
     }

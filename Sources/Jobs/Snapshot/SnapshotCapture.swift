@@ -1,0 +1,123 @@
+import Foundation
+import Infrastructure
+import JobQueue
+
+/// Takes snapshots: reads what decisions are made from, and says what could not be read.
+public struct SnapshotCapture: Sendable {
+    /// Which lists are read.
+    public var lists: Set<ClusterList>
+    /// Whether EC2 instances and EBS volumes are read.
+    public var readsCloud: Bool
+    /// Whether spot prices are read from our stores.
+    public var readsPrices: Bool
+
+    /// Everything, unless said.
+    public init(lists: Set<ClusterList> = Set(ClusterList.allCases), readsCloud: Bool = true, readsPrices: Bool = true)
+    {
+        self.lists = lists
+        self.readsCloud = readsCloud
+        self.readsPrices = readsPrices
+    }
+
+    /// Takes one.
+    /// - Parameters:
+    ///   - cloud: opens the account; asked only where it is to be read. An account that cannot be read is remarked on.
+    ///   - policy: its protected labels and tags are kept, besides those that rules of the cluster refer to.
+    /// - Throws: `FarSideError` when the cluster cannot be read at all; `CancellationError`.
+    public func take(
+        _ registration: ClusterRegistration, cluster: any ClusterReader,
+        cloud: @Sendable () async throws -> any CloudReader, prices: any Prices, policy: ClusterPolicy, now: Date
+    ) async throws -> ClusterSnapshot {
+        // Documents hold whole seconds.
+        let now = Date(timeIntervalSince1970: now.timeIntervalSince1970.rounded(.down))
+        let version = try await cluster.version()
+        let objects = try await cluster.objects(lists, now: now)
+        var snapshot = ClusterSnapshot(
+            cluster: SnapshotSubject(registration), capturedAt: now, serverVersion: version, objects: objects)
+        snapshot.remarks = objects.remarks
+        if readsCloud { try await readCloud(registration, cloud, into: &snapshot) }
+        if readsPrices { try await readPrices(registration, prices, into: &snapshot) }
+        return snapshot.narrowed(keeping: policy.protected)
+    }
+
+    /// Instances of the cluster's nodes, and those that bear its tags.
+    private func readCloud(
+        _ registration: ClusterRegistration, _ open: @Sendable () async throws -> any CloudReader,
+        into snapshot: inout ClusterSnapshot
+    ) async throws {
+        do {
+            let cloud = try await open()
+            var found: [InstanceID: Instance] = [:]
+            for tag in ["kubernetes.io/cluster/\(registration.name)"] {
+                for instance in try await cloud.instances(tag: tag, value: nil) { found[instance.id] = instance }
+            }
+            for (tag, value) in [
+                ("eks:cluster-name", registration.name), (NodeOwner.ownTag, registration.id.rawValue),
+            ] {
+                for instance in try await cloud.instances(tag: tag, value: value) { found[instance.id] = instance }
+            }
+            let missing = snapshot.objects.nodes.compactMap(\.instance).filter { found[$0] == nil }
+            for instance in try await cloud.instances(missing) { found[instance.id] = instance }
+            snapshot.instances = found.values.sorted { $0.id < $1.id }
+            let unknown = missing.filter { found[$0] == nil }.count
+            if unknown > 0 { snapshot.remarks.append("EC2 does not know the instances of \(unknown) nodes") }
+        } catch let error as FarSideError {
+            snapshot.remarks.append("the AWS account could not be read: \(error.code.rawValue) \(error.farCode)")
+        }
+    }
+
+    private func readPrices(
+        _ registration: ClusterRegistration, _ prices: any Prices, into snapshot: inout ClusterSnapshot
+    ) async throws {
+        let now = snapshot.capturedAt
+        let types = Set(
+            snapshot.objects.nodes.compactMap(\.instanceType) + (snapshot.instances ?? []).map(\.type)
+        ).sorted()
+        snapshot.spotPrices = try await prices.spot(
+            region: registration.region, types: types, since: now.addingTimeInterval(-7 * 86_400)
+        ).sorted { ($0.pool, $0.since) < ($1.pool, $1.since) }
+        snapshot.unavailablePools = try await prices.unavailable(
+            account: registration.account, region: registration.region, now: now
+        ).sorted { ($0.pool, $0.capacity.rawValue) < ($1.pool, $1.capacity.rawValue) }
+    }
+}
+
+extension JobContext {
+    /// A snapshot of the job's cluster, and the policy it is to be decided by.
+    /// - Throws: `FarSideError`, `QueueError`.
+    public func snapshot(
+        _ capture: SnapshotCapture = SnapshotCapture()
+    ) async throws -> (snapshot: ClusterSnapshot, policy: ClusterPolicy) {
+        let registration = try await registration()
+        let policy = try await sources.policies.policy(of: registration.id)
+        let cluster = try await cluster(registration)
+        let snapshot = try await withoutSlot {
+            try await capture.take(
+                registration, cluster: cluster, cloud: { try await cloud(registration) }, prices: sources.prices,
+                policy: policy, now: now)
+        }
+        return (snapshot, policy)
+    }
+}
+
+/// A snapshot as a document.
+public enum SnapshotDocument {
+    /// Writes it: equal snapshots give equal text.
+    /// - Throws: `QueueError` `invalid` when it holds what JSON cannot.
+    public static func text(of snapshot: ClusterSnapshot) throws -> String { try JSONText(encoding: snapshot).text }
+
+    /// Reads one.
+    /// - Throws: `QueueError` `invalid` that names the field which does not fit, or the version that another build wrote.
+    public static func read(_ text: String) throws -> ClusterSnapshot {
+        struct Head: Decodable {
+            var version: Int
+        }
+        let document = JSONText(text: text)
+        let version = try document.decode(Head.self).version
+        guard version == ClusterSnapshot.formatVersion else {
+            throw QueueError(
+                .invalid, "the snapshot has version \(version), this build reads \(ClusterSnapshot.formatVersion)")
+        }
+        return try document.decode(ClusterSnapshot.self)
+    }
+}
