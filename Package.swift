@@ -12,6 +12,8 @@ let strict: [SwiftSetting] = [
 
 let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
+let tracing: Target.Dependency = .product(name: "Tracing", package: "swift-distributed-tracing")
+let instrumentation: Target.Dependency = .product(name: "Instrumentation", package: "swift-distributed-tracing")
 let coreMetrics: Target.Dependency = .product(name: "CoreMetrics", package: "swift-metrics")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let signals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
@@ -24,16 +26,19 @@ func library(_ name: String, _ dependencies: [Target.Dependency], resources: [Re
     .target(name: name, dependencies: dependencies, resources: resources, swiftSettings: strict)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
+func tests(
+    _ name: String, _ dependencies: [Target.Dependency], exclude: [String] = [], resources: [Resource] = []
+) -> Target {
     .testTarget(
-        name: name, dependencies: dependencies, path: "Tests/\(name)", resources: resources, swiftSettings: strict)
+        name: name, dependencies: dependencies, path: "Tests/\(name)", exclude: exclude, resources: resources,
+        swiftSettings: strict)
 }
 
 var targets: [Target] = [
     // The job queue: usable by any Swift program.
-    library("JobQueue", [yams]),
+    library("JobQueue", [yams, instrumentation]),
     library("Scheduler", ["JobQueue", log, metrics, lifecycle]),
-    library("Worker", ["JobQueue", log, metrics, lifecycle]),
+    library("Worker", ["JobQueue", log, metrics, tracing, lifecycle]),
     library(
         "Postgres", ["JobQueue", "Threads", "CPostgres", log], resources: [.embedInCode("Migrations")]),
     library("Redis", ["JobQueue", "Threads", "CHiredis", "COpenSSL", log]),
@@ -59,9 +64,8 @@ var targets: [Target] = [
         dependencies: [
             "JobQueue", "Scheduler", "Worker", "Postgres", "Redis", "Infrastructure", "Optimizer", "Jobs", "Stores",
             "AWS",
-            "Kubernetes", "Simulator", "HTTPClient", "Sealing", arguments, hummingbird, log, metrics, coreMetrics,
-            lifecycle,
-            signals,
+            "Kubernetes", "Simulator", "HTTPClient", "Sealing", "OpenTelemetry", arguments, hummingbird, log, metrics,
+            coreMetrics, tracing, lifecycle, signals,
         ],
         swiftSettings: strict),
 
@@ -80,7 +84,8 @@ var targets: [Target] = [
         swiftSettings: strict),
 
     // Small tools that both storeys stand on.
-    library("HTTPClient", ["CCurl", "Threads", log]),
+    library("HTTPClient", ["CCurl", "Threads", log, metrics, tracing]),
+    library("OpenTelemetry", ["HTTPClient", log, metrics, tracing, lifecycle]),
     library("Sealing", ["COpenSSL"]),
     library("Threads", []),
     .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
@@ -91,13 +96,14 @@ var targets: [Target] = [
     tests("JobQueueTests", ["JobQueue"]),
     tests("QueueTests", ["JobQueue", "Scheduler", "Worker", "Postgres", "Redis", "Threads", log, lifecycle]),
     tests("HTTPClientTests", ["HTTPClient"]),
+    tests("OpenTelemetryTests", ["OpenTelemetry", "HTTPClient", "JobQueue", "Worker", log, tracing, lifecycle]),
     tests("AWSTests", ["AWS", "HTTPClient", "Sealing", "Infrastructure"]),
     tests("KubernetesTests", ["Kubernetes", "HTTPClient", "Infrastructure", "Simulator", log]),
-    tests("SimulatorTests", ["Simulator", "HTTPClient", "Infrastructure"]),
+    tests("SimulatorTests", ["Simulator", "HTTPClient", "Infrastructure"], exclude: ["Resources"]),
     tests(
         "ProductTests",
         ["Infrastructure", "Optimizer", "Jobs", "Stores", "JobQueue", "Worker", "Postgres", "Sealing", log]),
-    tests("TidyTests", ["JobQueue", "Jobs", "Infrastructure", yams]),
+    tests("TidyTests", ["JobQueue", "Jobs", "Infrastructure", yams], exclude: ["Resources"]),
     tests("DemoTests", ["Demo"]),
     tests("SystemTests", ["cloudoptim", "JobQueue", "Postgres", "Redis", "HTTPClient"]),
 ]
@@ -123,6 +129,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.7.3"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),

@@ -208,10 +208,11 @@ public final class AWSClient: Sendable {
         }
         if let traceparent = options.traceparent { headers.append(("traceparent", traceparent)) }
         let query = place.query.isEmpty ? "" : "?" + RequestSignature.canonicalQuery(place.query)
-        let request = HTTPRequest(
+        var request = HTTPRequest(
             method: place.method, url: base + place.path + query, headers: headers,
             body: place.method == "GET" ? nil : body, timeout: min(left, call.attemptTimeout),
             responseBytesMax: 32 << 20)
+        request.operation = HTTPOperation(side: call.service.rawValue, name: call.action)
         let answer: HTTPResponse
         do {
             answer = try await transport.send(request)

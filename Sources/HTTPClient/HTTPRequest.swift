@@ -20,6 +20,10 @@ public struct HTTPRequest: Sendable, CustomStringConvertible, CustomDebugStringC
     public var clientIdentity: ClientIdentity?
     /// Which addresses may be connected to.
     public var egress: EgressPolicy
+    /// What it does, for metrics and spans; nil: only its method is told.
+    public var operation: HTTPOperation?
+    /// False for the exporter of spans itself.
+    public var isTraced = true
 
     /// Makes a request; the default limits are 30 s and 64 MiB.
     public init(

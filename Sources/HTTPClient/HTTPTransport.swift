@@ -11,8 +11,15 @@ public final class HTTPTransport: Sendable {
     deinit { loop.stop() }
 
     /// Sends a request and waits for the whole answer, whatever its status. Cancelling the task ends the exchange.
+    ///
+    /// It is a span of the running trace, whose context the far side is told, and is measured.
     /// - Throws: `HTTPError`.
     public func send(_ request: HTTPRequest) async throws -> HTTPResponse {
+        guard request.isTraced else { return try await exchange(request) }
+        return try await observed(request) { try await self.exchange($0) }
+    }
+
+    private func exchange(_ request: HTTPRequest) async throws -> HTTPResponse {
         let transfer = Transfer(request)
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in

@@ -72,12 +72,14 @@ public struct ClaimedJob: Sendable {
     public let traceparent: String?
     /// Whether it has passed its `start before`: it is settled as cancelled without being run.
     public let isLate: Bool
+    /// How long it waited after it was due.
+    public let startDelay: Duration
 
     /// Makes a claimed job: for ledgers.
     public init(
         id: JobID, kind: JobKind, tenant: String, target: String, queue: String, lane: Lane, fence: Int64, attempt: Int,
         attemptsMax: Int, parameters: JSONText, checkpoint: JSONText?, timeLeft: Duration, traceparent: String?,
-        isLate: Bool
+        isLate: Bool, startDelay: Duration = .zero
     ) {
         self.id = id
         self.kind = kind
@@ -93,6 +95,7 @@ public struct ClaimedJob: Sendable {
         self.timeLeft = timeLeft
         self.traceparent = traceparent
         self.isLate = isLate
+        self.startDelay = startDelay
     }
 }
 

@@ -18,7 +18,7 @@ public struct JobRequest: Sendable, Codable, Equatable {
     public var lane: Lane?
     /// Overrides the queue of the spec, for a worker that serves it alone: a replay under a debugger.
     public var queue: String?
-    /// The W3C trace context of whoever asked.
+    /// The W3C trace context of whoever asked; nil: that of the task that enqueues.
     public var traceparent: String?
     /// The dead job this one runs again.
     public var replayOf: JobID?

@@ -89,7 +89,8 @@ extension NewJob {
             delay: request.delay ?? .zero,
             startBefore: request.startBefore ?? spec.startBeforeSeconds.map { .seconds($0) },
             timeoutSeconds: spec.timeoutSeconds, attemptsMax: spec.retries.attemptsMax,
-            traceparent: request.traceparent, replayOf: request.replayOf, isPushedAtOnce: spec.isPushedAtOnce)
+            traceparent: request.traceparent ?? TraceParent.current, replayOf: request.replayOf,
+            isPushedAtOnce: spec.isPushedAtOnce)
     }
 
     private func queue() throws -> String {

@@ -139,11 +139,14 @@ public final class KubernetesClient: Sendable {
         }
         if let type = call.contentType { headers.append(("Content-Type", type)) }
         if let trace = options.traceparent { headers.append(("traceparent", try APICall.checkedTrace(trace))) }
-        return HTTPRequest(
+        var request = HTTPRequest(
             method: call.method, url: connection.endpoint + call.target, headers: headers.map { (name: $0, value: $1) },
             body: call.body, timeout: timeout, responseBytesMax: call.bytesMax,
             trust: connection.authorityPEM.map { .authority(pem: $0) } ?? .system, clientIdentity: identity,
             egress: egress)
+        // The verb alone: names of objects are without number.
+        request.operation = HTTPOperation(side: "kubernetes", name: String(call.subject.prefix { $0 != " " }))
+        return request
     }
 
     /// `Retry-After` in seconds; its date form is not used by API servers.

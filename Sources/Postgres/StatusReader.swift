@@ -10,6 +10,9 @@ public struct StatusReader: Sendable {
         connection = try await PostgresConnection.connect(configuration, name: "pg-status")
     }
 
+    /// Runs one of this module's statements.
+    func reading(_ sql: String) async throws -> [PostgresRow] { try await connection.query(sql) }
+
     static let jobSQL = """
         SELECT to_jsonb(s) || jsonb_build_object(
             'attempts', (SELECT coalesce(jsonb_agg(to_jsonb(a) ORDER BY a.fence), '[]') FROM attempt_log a WHERE a.job_id = s.id),

@@ -1,6 +1,8 @@
 import Foundation
 import JobQueue
+import Metrics
 import Synchronization
+import Tracing
 
 /// Why a run was told to stop.
 enum StopReason: Sendable, Equatable {
@@ -165,12 +167,20 @@ final class ActiveRun: JobRun, Sendable {
         let entry = try await intend(intent)
         switch entry.state {
         case .done:
+            count(entry, "replayed")
             return entry.response ?? .emptyObject
         case .refused:
+            count(entry, "replayed")
             throw try (entry.response ?? .emptyObject).decode(EffectRefused.self)
         case .intended:
-            return try await send(entry, call)
+            return try await withSpan("effect \(intent.step)") { _ in try await send(entry, call) }
         }
+    }
+
+    private func count(_ entry: EffectEntry, _ end: String) {
+        Counter(
+            label: "effects_total", dimensions: [("class", String(describing: entry.effectClass)), ("end", end)]
+        ).increment()
     }
 
     // MARK: Effects
@@ -219,19 +229,24 @@ final class ActiveRun: JobRun, Sendable {
             response = try await call(
                 EffectCall(
                     key: entry.key, token: entry.token, request: entry.request, timeLeft: left,
-                    traceparent: job.traceparent))
+                    traceparent: TraceParent.current ?? job.traceparent))
         } catch let refusal as EffectRefused {
+            count(entry, "refused")
             try await complete(entry.key, .refused, try JSONText(encoding: refusal))
             throw refusal
         } catch let error as EffectNotSent {
+            count(entry, "not_sent")
             if isFirst {
                 try await persistently { try await ledger.withdraw(effect: entry.key, of: id) }
                 _ = state.withLock { $0.sentEffects.remove(entry.key) }
             }
             throw QueueError(.transient, "effect '\(entry.key)': \(error.message)")
-        } catch  where entry.effectClass == .once {
+        } catch {
+            count(entry, "unknown")
+            guard entry.effectClass == .once else { throw error }
             throw QueueError(.outcomeUnknown, "effect '\(entry.key)' was sent and its answer lost", underlying: error)
         }
+        count(entry, "done")
         try await complete(entry.key, .done, response)
         return response
     }

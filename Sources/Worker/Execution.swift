@@ -2,6 +2,7 @@ import Foundation
 import JobQueue
 import Logging
 import Metrics
+import Tracing
 
 /// Runs one claimed job to its settlement.
 struct Execution: Sendable {
@@ -13,10 +14,29 @@ struct Execution: Sendable {
     let logger: Logger
 
     /// Step 5 of 7: the handler runs; then the run is settled and let go.
+    ///
+    /// The first run of a job is a child of the span that enqueued it; every later one is a trace of its own that links
+    /// to it, so that no trace is open for days.
     func run(_ run: ActiveRun) async {
         let job = run.job
+        let origin = TraceParent.context(job.traceparent)
+        let isFirst = job.fence == 1
+        await withSpan("run \(job.kind)", context: isFirst ? origin : .topLevel, ofKind: .consumer) { span in
+            if !isFirst, job.traceparent != nil { span.addLink(SpanLink(context: origin, attributes: [:])) }
+            let end = await self.end(run, traceparent: TraceParent.text(span.context))
+            guard span.isRecording else { return }
+            span.updateAttributes { $0.describe(run, end: end) }
+            if end == "retried" || end == "dead" { span.setStatus(SpanStatus(code: .error, message: end)) }
+        }
+    }
+
+    /// Runs the handler and settles; says how it ended.
+    private func end(_ run: ActiveRun, traceparent: String?) async -> String {
+        let job = run.job
         let start = ContinuousClock.now
-        let (verdict, afterCommit) = await verdict(of: run)
+        Metrics.Timer(label: "job_start_delay_seconds", dimensions: [("lane", String(job.lane.rawValue))])
+            .recordNanoseconds(Int64(job.startDelay.seconds * 1e9))
+        let (verdict, afterCommit) = await verdict(of: run, traceparent)
         run.beginSettling()
         var isSettled = false
         if let verdict {
@@ -24,23 +44,23 @@ struct Execution: Sendable {
             if isSettled { await afterCommit?() }
         }
         inFlight.release(run, holdsSlot: run.holdsSlot, isSettled: isSettled)
-        let end = verdict.map(Self.name) ?? "fenced"
-        Counter(
-            label: "job_runs_total", dimensions: [("kind", job.kind.rawValue), ("end", isSettled ? end : "fenced")]
-        )
-        .increment()
+        let end = isSettled ? verdict.map(Self.name) ?? "fenced" : "fenced"
+        Counter(label: "job_runs_total", dimensions: [("kind", job.kind.rawValue), ("end", end)]).increment()
         Metrics.Timer(label: "job_run_seconds", dimensions: [("kind", job.kind.rawValue)])
             .recordNanoseconds(Int64((ContinuousClock.now - start).seconds * 1e9))
-        log(run, isSettled ? end : "fenced", verdict, after: ContinuousClock.now - start)
+        log(run, end, verdict, after: ContinuousClock.now - start)
         if isSettled, case .done(_, _, let followUps, _)? = verdict { await shortCut.push(followUps) }
         if isSettled, case .snooze(let after, _, let followUps)? = verdict {
             await shortCut.push(followUps)
             if after <= .zero, let spec = specs[job.kind] { await shortCut.push(job, of: spec) }
         }
+        return end
     }
 
     /// What the run came to; nil when nothing may be written any more.
-    private func verdict(of run: ActiveRun) async -> (Settlement.Verdict?, (@Sendable () async -> Void)?) {
+    private func verdict(
+        of run: ActiveRun, _ traceparent: String?
+    ) async -> (Settlement.Verdict?, (@Sendable () async -> Void)?) {
         let job = run.job
         if job.isLate { return (.cancelled(reason: "late: it was not started in time"), nil) }
         guard let handler = handlers[job.kind], let spec = specs[job.kind] else {
@@ -55,13 +75,13 @@ struct Execution: Sendable {
             } onCancel: {
                 task.cancel()
             }
-            return (try verdict(of: outcome), outcome.afterCommit)
+            return (try verdict(of: outcome, traceparent), outcome.afterCommit)
         } catch {
             return (verdict(of: error, run, spec), nil)
         }
     }
 
-    private func verdict(of outcome: Outcome) throws -> Settlement.Verdict {
+    private func verdict(of outcome: Outcome, _ traceparent: String?) throws -> Settlement.Verdict {
         guard outcome.followUps.count <= Self.followUpsMax else {
             throw QueueError(
                 .invalid, "outcome: found \(outcome.followUps.count) follow-ups, wanted at most \(Self.followUpsMax)")
@@ -74,6 +94,8 @@ struct Execution: Sendable {
             guard let spec = specs[request.kind] else {
                 throw QueueError(.invalid, "follow-up of kind '\(request.kind)': this worker knows no such kind")
             }
+            var request = request
+            request.traceparent = request.traceparent ?? traceparent
             return NewJob(request: request, spec: spec)
         }
         if let after = outcome.againAfter { return .snooze(after: after, records: outcome.records, followUps: jobs) }

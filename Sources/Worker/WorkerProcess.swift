@@ -39,6 +39,8 @@ public struct WorkerProcess: Service {
     /// Runs until the process is asked to stop.
     public func run() async throws {
         let drain = DrainSignal()
+        status.begin { drain.begin() }
+        defer { status.end() }
         try await withGracefulShutdownHandler {
             // Cancelled: another service of the process has failed, and it is to end.
             while !drain.isDraining, !Task.isCancelled {

@@ -7,6 +7,8 @@ public final class WorkerStatus: Sendable {
         var worker: WorkerID?
         var trustedUntil: ContinuousClock.Instant?
         var inFlight = 0
+        var drain: (@Sendable () -> Void)?
+        var hasEnded = false
     }
     private let state = Mutex(State())
 
@@ -20,7 +22,20 @@ public final class WorkerStatus: Sendable {
     /// Runs in its hands.
     public var inFlight: Int { state.withLock { $0.inFlight } }
 
+    /// Whether the worker has drained: it will claim nothing more and has nothing in hand.
+    public var hasEnded: Bool { state.withLock { $0.hasEnded } }
+
+    /// Has the worker drain, as SIGTERM would.
+    public func drain() { state.withLock { $0.drain }?() }
+
+    func begin(drain: @escaping @Sendable () -> Void) { state.withLock { $0.drain = drain } }
+    func end() { state.withLock { $0.hasEnded = true } }
+
     func update(worker: WorkerID, trustedUntil: ContinuousClock.Instant, inFlight: Int) {
-        state.withLock { $0 = State(worker: worker, trustedUntil: trustedUntil, inFlight: inFlight) }
+        state.withLock { state in
+            state.worker = worker
+            state.trustedUntil = trustedUntil
+            state.inFlight = inFlight
+        }
     }
 }

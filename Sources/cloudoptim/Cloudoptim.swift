@@ -28,7 +28,7 @@ struct Cloudoptim: AsyncParsableCommand {
             MigrateCommand.self, SchedulerCommand.self, WorkerCommand.self, SimulateCommand.self, EnqueueCommand.self,
             JobsCommand.self, QueuesCommand.self, SchedulesCommand.self, WorkersCommand.self, ClustersCommand.self,
             JobspecsCommand.self, PauseCommand.self, ResumeCommand.self, PausesCommand.self, KillSwitchCommand.self,
-            HealthCommand.self,
+            HealthCommand.self, DrainCommand.self,
         ])
 
     static func main() async {

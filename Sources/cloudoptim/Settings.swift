@@ -2,6 +2,7 @@ import Foundation
 import HTTPClient
 import JobQueue
 import Logging
+import OpenTelemetry
 import Postgres
 import Redis
 import Scheduler
@@ -119,6 +120,19 @@ struct Settings: Sendable {
         }
     }
 
+    /// `POD_NAME`, `POD_NAMESPACE`, and the address that Kubernetes gives every container. nil: not in a pod, or not told
+    /// in which.
+    var pod: OwnPod? {
+        get throws {
+            guard let name = text("POD_NAME"), let namespace = text("POD_NAMESPACE"),
+                let host = text("KUBERNETES_SERVICE_HOST")
+            else { return nil }
+            return OwnPod(
+                name: name, namespace: namespace, host: host,
+                port: try number("KUBERNETES_SERVICE_PORT", in: 1...65535) ?? 443)
+        }
+    }
+
     // MARK: Far sides
 
     /// `SEALING_KEY` (or `SEALING_KEY_FILE`): `id:base64` lines, the first one seals. nil: no credential can be opened.
@@ -176,6 +190,65 @@ struct Settings: Sendable {
         }
     }
 
+    // MARK: Traces
+
+    /// `OTEL_EXPORTER_OTLP_ENDPOINT` and the other names of the OpenTelemetry specification. nil: no endpoint is named, or
+    /// `OTEL_SDK_DISABLED` is true, and nothing is traced.
+    var tracing: TraceSettings? {
+        get throws {
+            if let flag = text("OTEL_SDK_DISABLED"), flag.lowercased() == "true" { return nil }
+            let base = text("OTEL_EXPORTER_OTLP_ENDPOINT").map { $0.hasSuffix("/") ? String($0.dropLast()) : $0 }
+            guard let url = text("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") ?? base.map({ $0 + "/v1/traces" }) else {
+                return nil
+            }
+            guard url.hasPrefix("http://") || url.hasPrefix("https://") else {
+                throw wrong("OTEL_EXPORTER_OTLP_ENDPOINT", url, "http://… or https://…")
+            }
+            if let form = text("OTEL_EXPORTER_OTLP_PROTOCOL"), form != "http/json" {
+                throw wrong("OTEL_EXPORTER_OTLP_PROTOCOL", form, "http/json, the only one this program speaks")
+            }
+            let name = text("OTEL_TRACES_SAMPLER") ?? "parentbased_always_on"
+            guard let sampler = TraceSampler(name: name, argument: text("OTEL_TRACES_SAMPLER_ARG")) else {
+                throw wrong(
+                    "OTEL_TRACES_SAMPLER", name,
+                    "one of \(TraceSampler.names), and OTEL_TRACES_SAMPLER_ARG from 0 to 1")
+            }
+            var exporter = ExporterConfiguration(url: url)
+            exporter.headers = try pairs("OTEL_EXPORTER_OTLP_HEADERS", try secret("OTEL_EXPORTER_OTLP_HEADERS"))
+            if let file = text("OTEL_EXPORTER_OTLP_CERTIFICATE") {
+                do { exporter.trust = .authority(pem: try String(contentsOfFile: file, encoding: .utf8)) } catch {
+                    throw wrong("OTEL_EXPORTER_OTLP_CERTIFICATE", file, "a PEM file that can be read")
+                }
+            }
+            exporter.timeout = .milliseconds(try number("OTEL_EXPORTER_OTLP_TIMEOUT", in: 1...600_000) ?? 10000)
+            exporter.delay = .milliseconds(try number("OTEL_BSP_SCHEDULE_DELAY", in: 1...600_000) ?? 5000)
+            exporter.batchMax = try number("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", in: 1...10_000) ?? 512
+            exporter.version = Version.text
+            let resource = try pairs("OTEL_RESOURCE_ATTRIBUTES", text("OTEL_RESOURCE_ATTRIBUTES"))
+            exporter.resource = Dictionary(resource.map { ($0.name, $0.value) }) { $1 }
+            let own = ["service.version": Version.text, "host.name": try worker.host]
+            exporter.resource.merge(own) { given, _ in given }
+            if let name = text("OTEL_SERVICE_NAME") { exporter.resource["service.name"] = name }
+            return TraceSettings(
+                exporter: exporter, sampler: sampler,
+                queueMax: try number("OTEL_BSP_MAX_QUEUE_SIZE", in: 1...1_000_000) ?? 2048)
+        }
+    }
+
+    /// `TRACEPARENT`: the trace that a command belongs to, as other tools pass it on. nil: none.
+    var traceparent: String? { text("TRACEPARENT") }
+
+    /// `name=value` pairs, separated by commas; values are percent-encoded, as W3C Baggage says.
+    private func pairs(_ name: String, _ list: String?) throws -> [(name: String, value: String)] {
+        try (list ?? "").split(separator: ",").map { pair in
+            let parts = pair.split(separator: "=", maxSplits: 1).map { $0.trimmingCharacters(in: .whitespaces) }
+            guard parts.count == 2, let value = parts[1].removingPercentEncoding else {
+                throw wrong(name, "a part without '='", "name=value pairs, separated by commas")
+            }
+            return (name: parts[0], value: value)
+        }
+    }
+
     // MARK: Reading
 
     private func text(_ name: String) -> String? {
@@ -205,4 +278,11 @@ struct Settings: Sendable {
     private func wrong(_ name: String, _ found: String, _ wanted: String) -> QueueError {
         QueueError(.invalid, "environment: \(name) is '\(found)', wanted \(wanted)")
     }
+}
+
+/// Whether and where spans are sent.
+struct TraceSettings: Sendable {
+    var exporter: ExporterConfiguration
+    var sampler: TraceSampler
+    var queueMax: Int
 }

@@ -45,10 +45,11 @@ enum ClaimStatements {
                    deadline_at = now() + make_interval(secs => j.timeout_seconds), claimed_alone = (j.crashes >= 2)
               FROM b WHERE j.id = b.id AND (b.limit_key IS NULL OR b.id IN (SELECT job_id FROM g))
             RETURNING j.id, j.fence, j.kind, j.tenant, j.target, j.queue, j.lane, j.attempt, j.max_attempts, j.args,
-                      j.checkpoint, j.timeout_seconds, j.traceparent, coalesce(j.late_at < now(), false))
+                      j.checkpoint, j.timeout_seconds, j.traceparent, coalesce(j.late_at < now(), false),
+                      greatest(0, extract(epoch FROM now() - j.run_at))::float8)
         SELECT * FROM u
         UNION ALL
-        SELECT c.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+        SELECT c.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
           FROM c WHERE c.rate_key IS NOT NULL AND NOT $4
         """
 
@@ -118,7 +119,8 @@ enum ClaimStatements {
                     lane: Lane(rawValue: Int16(try row.int(6))) ?? .work, fence: fence, attempt: Int(try row.int(7)),
                     attemptsMax: Int(try row.int(8)), parameters: try row.json(9),
                     checkpoint: try row.jsonIfPresent(10),
-                    timeLeft: .seconds(try row.int(11)), traceparent: row.text(12), isLate: try row.bool(13)))
+                    timeLeft: .seconds(try row.int(11)), traceparent: row.text(12), isLate: try row.bool(13),
+                    startDelay: .seconds(try row.double(14))))
         }
         return (claimed, rated)
     }

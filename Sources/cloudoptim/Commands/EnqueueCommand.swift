@@ -1,8 +1,11 @@
 import ArgumentParser
 import Foundation
 import JobQueue
+import Logging
+import OpenTelemetry
 import Postgres
 import Redis
+import Tracing
 
 /// `cloudoptim enqueue`
 struct EnqueueCommand: AsyncParsableCommand {
@@ -45,6 +48,17 @@ struct EnqueueCommand: AsyncParsableCommand {
 
     func run() async throws {
         let settings = Settings()
+        let exporter = try Telemetry.trace(settings, role: "enqueue", Logger(label: "enqueue"))
+        let origin = TraceParent.context(settings.traceparent)
+        let result = await Result {
+            try await withSpan("enqueue \(kind)", context: origin, ofKind: .producer) { _ in try await enqueue(settings)
+            }
+        }
+        await exporter?.flush()
+        try result.get()
+    }
+
+    private func enqueue(_ settings: Settings) async throws {
         let ledger = try await PostgresLedger(try settings.database)
         let specs = try await ledger.kinds()
         guard let spec = specs.first(where: { $0.kind.rawValue == kind }) else {
@@ -82,5 +96,12 @@ struct EnqueueCommand: AsyncParsableCommand {
         case .table: Console.print(what == "enqueued" ? id.description : "\(id) (the same request was enqueued before)")
         case .json: Console.print(try JSONText(encoding: ["id": id.description, "result": what]).text)
         }
+    }
+}
+
+extension Result where Failure == any Error {
+    /// What the body returned or threw.
+    init(_ body: () async throws -> Success) async {
+        do { self = .success(try await body()) } catch { self = .failure(error) }
     }
 }

@@ -16,21 +16,27 @@ struct SchedulerCommand: AsyncParsableCommand {
 
     func run() async throws {
         let settings = Settings()
-        let (logger, registry) = try Telemetry.start(settings, role: "scheduler")
+        let telemetry = try Telemetry.start(settings, role: "scheduler")
+        let logger = telemetry.logger
         let ledger = try await PostgresLedger(try settings.database)
         for kind in try await ledger.publish(try Specs.load(settings)) {
             logger.warning("a newer version of this kind is in force", metadata: ["kind": .stringConvertible(kind)])
         }
-        let broker = try await Telemetry.broker(settings, logger)
+        let broker = try await telemetry.broker(settings)
         let status = SchedulerStatus()
         let scheduler = SchedulerProcess(
             ledger: ledger, broker: broker, configuration: try settings.scheduler, status: status, logger: logger)
         let (host, port) = try settings.http
-        let depths = try await StatusReader(try settings.database)
+        let reader = try await StatusReader(try settings.database)
+        let gauges = LedgerGauges(reader, logger: logger)
         let health = HealthServer.make(
-            host: host, port: port, registry: registry, isReady: { status.isReady },
-            beforeMetrics: { await Telemetry.recordDepths(depths, logger) }, logger: logger)
-        try await Telemetry.serve([scheduler, health], logger)
+            host: host, port: port, registry: telemetry.registry, isReady: { status.isReady },
+            beforeMetrics: {
+                Gauge(label: "scheduler_leads").record(status.isLeading ? 1 : 0)
+                await gauges.record()
+            }, logger: logger
+        ) { $0.addScale(reader) }
+        try await telemetry.serve([health, scheduler])
         await ledger.close()
     }
 }

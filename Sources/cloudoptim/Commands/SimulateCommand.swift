@@ -34,7 +34,7 @@ struct SimulateCommand: AsyncParsableCommand {
 
         func run() async throws {
             let settings = Settings()
-            let (logger, _) = try Telemetry.start(settings, role: "simulator")
+            let logger = try Telemetry.start(settings, role: "simulator").logger
             let files = try SimulatorFiles(directory: directory)
             let seconds = join.split(separator: ",").compactMap { Double($0) }
             guard seconds.count == 2, seconds[0] <= seconds[1], seconds[0] >= 0 else {

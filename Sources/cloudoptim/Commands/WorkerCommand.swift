@@ -20,10 +20,11 @@ struct WorkerCommand: AsyncParsableCommand {
 
     func run() async throws {
         let settings = Settings()
-        let (logger, registry) = try Telemetry.start(settings, role: "worker")
+        let telemetry = try Telemetry.start(settings, role: "worker")
+        let logger = telemetry.logger
         let database = try settings.database
         let ledger = try await PostgresLedger(database, writers: RecordWriters(RecordStatements.all))
-        let broker = try await Telemetry.broker(settings, logger)
+        let broker = try await telemetry.broker(settings)
         let specs = try Specs.load(settings)
         let stores = try await PostgresConnection.connect(database, name: "pg-stores")
         let handlers = try Handlers.make(settings, specs: specs, connection: stores, logger: logger)
@@ -31,10 +32,14 @@ struct WorkerCommand: AsyncParsableCommand {
         let worker = WorkerProcess(
             ledger: ledger, broker: broker, handlers: handlers, specs: specs, configuration: try settings.worker,
             status: status, logger: logger)
+        let drainLimit = try settings.worker.drainTimeout + .seconds(10)
         let (host, port) = try settings.http
         let health = HealthServer.make(
-            host: host, port: port, registry: registry, isReady: { status.isReady }, logger: logger)
-        try await Telemetry.serve([worker, health], logger)
+            host: host, port: port, registry: telemetry.registry, isReady: { status.isReady }, logger: logger
+        ) { $0.addDrain(status, limit: drainLimit) }
+        var services: [any Service] = [health, worker]
+        if let pod = try settings.pod { services.insert(DeletionCost(pod, status: status, logger: logger), at: 0) }
+        try await telemetry.serve(services)
         await ledger.close()
     }
 }

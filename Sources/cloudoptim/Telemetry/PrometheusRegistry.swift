@@ -26,6 +26,15 @@ final class PrometheusRegistry: MetricsFactory, Sendable {
     /// The most series of all names together.
     static let seriesMax = 5000
     private let state = Mutex(State())
+    private let catalogue: [String: MetricDescription]
+
+    /// - Parameter catalogue: what is explained; counters without labels are there from the start, with 0.
+    init(_ catalogue: [MetricDescription] = []) {
+        self.catalogue = Dictionary(catalogue.map { ($0.name, $0) }) { $1 }
+        for metric in catalogue where metric.kind == .counter && metric.labels.isEmpty {
+            _ = makeCounter(label: metric.name, dimensions: [])
+        }
+    }
 
     func makeCounter(label: String, dimensions: [(String, String)]) -> any CounterHandler {
         series(Key(name: Self.clean(label), labels: Self.labels(dimensions)), \.counters) { CounterSeries() }
@@ -64,36 +73,55 @@ final class PrometheusRegistry: MetricsFactory, Sendable {
         }
     }
 
-    /// Everything, sorted by name and labels.
+    /// Everything, sorted by name and labels. What the catalogue names is explained even where it has no series yet.
     func exposition() -> String {
         let (counters, gauges, histograms, dropped) = state.withLock {
             ($0.counters, $0.gauges, $0.histograms, $0.dropped)
         }
+        var families = catalogue.mapValues { Family(kind: $0.kind, help: $0.help, lines: []) }
+        func add(_ key: Key, _ kind: MetricDescription.Kind, _ lines: [String]) {
+            families[key.name, default: Family(kind: kind, help: nil, lines: [])].lines += lines
+        }
+        for (key, series) in counters.sorted(by: { $0.key < $1.key }) {
+            add(key, .counter, ["\(key.name)\(Self.braces(key.labels)) \(series.value)"])
+        }
+        for (key, series) in gauges.sorted(by: { $0.key < $1.key }) {
+            add(key, .gauge, ["\(key.name)\(Self.braces(key.labels)) \(series.value)"])
+        }
+        for (key, series) in histograms.sorted(by: { $0.key < $1.key }) {
+            add(key, .histogram, Self.lines(key, series))
+        }
+        families["metrics_series_dropped"]?.lines = ["metrics_series_dropped \(dropped)"]
         var out = ""
-        func family<Series>(_ all: [Key: Series], _ type: String, _ write: (Key, Series) -> Void) {
-            var last = ""
-            for (key, series) in all.sorted(by: { $0.key < $1.key }) {
-                if key.name != last { out += "# TYPE \(key.name) \(type)\n" }
-                last = key.name
-                write(key, series)
-            }
+        for (name, family) in families.sorted(by: { $0.key < $1.key }) {
+            if let help = family.help { out += "# HELP \(name) \(help)\n" }
+            out += "# TYPE \(name) \(family.kind.rawValue)\n"
+            for line in family.lines { out += line + "\n" }
         }
-        func braces(_ labels: String) -> String { labels.isEmpty ? "" : "{\(labels)}" }
-        family(counters, "counter") { key, series in out += "\(key.name)\(braces(key.labels)) \(series.value)\n" }
-        family(gauges, "gauge") { key, series in out += "\(key.name)\(braces(key.labels)) \(series.value)\n" }
-        family(histograms, "histogram") { key, series in
-            let (buckets, sum, count) = series.snapshot
-            var total = 0
-            for (bound, inside) in zip(HistogramSeries.bounds, buckets) {
-                total += inside
-                let comma = key.labels.isEmpty ? "" : ","
-                out += "\(key.name)_bucket{\(key.labels)\(comma)le=\"\(bound)\"} \(total)\n"
-            }
-            out += "\(key.name)_bucket{\(key.labels)\(key.labels.isEmpty ? "" : ",")le=\"+Inf\"} \(count)\n"
-            out += "\(key.name)_sum\(braces(key.labels)) \(sum)\n\(key.name)_count\(braces(key.labels)) \(count)\n"
-        }
-        out += "# TYPE metrics_series_dropped gauge\nmetrics_series_dropped \(dropped)\n"
         return out
+    }
+
+    private struct Family {
+        let kind: MetricDescription.Kind
+        let help: String?
+        var lines: [String]
+    }
+
+    private static func braces(_ labels: String) -> String { labels.isEmpty ? "" : "{\(labels)}" }
+
+    private static func lines(_ key: Key, _ series: HistogramSeries) -> [String] {
+        let (buckets, sum, count) = series.snapshot
+        let before = key.labels.isEmpty ? "" : key.labels + ","
+        var total = 0
+        var lines: [String] = []
+        for (bound, inside) in zip(HistogramSeries.bounds, buckets) {
+            total += inside
+            lines.append("\(key.name)_bucket{\(before)le=\"\(bound)\"} \(total)")
+        }
+        lines.append("\(key.name)_bucket{\(before)le=\"+Inf\"} \(count)")
+        return lines + [
+            "\(key.name)_sum\(braces(key.labels)) \(sum)", "\(key.name)_count\(braces(key.labels)) \(count)",
+        ]
     }
 
     private static func clean(_ label: String) -> String {

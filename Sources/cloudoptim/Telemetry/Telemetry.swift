@@ -1,28 +1,43 @@
-import CoreMetrics
 import Hummingbird
 import JobQueue
 import Logging
 import Metrics
+import OpenTelemetry
 import Postgres
 import Redis
 import ServiceLifecycle
+import Tracing
 import UnixSignals
 
 /// What every long-running role does first and last.
-enum Telemetry {
-    /// Sets up logs and metrics for this process.
-    static func start(_ settings: Settings, role: String) throws -> (Logger, PrometheusRegistry) {
+struct Telemetry {
+    let logger: Logger
+    let registry: PrometheusRegistry
+    /// Sends spans; nil: nothing is traced.
+    let exporter: SpanExporter?
+
+    /// Sets up logs, metrics and traces for this process.
+    static func start(_ settings: Settings, role: String) throws -> Telemetry {
         let level = try settings.logLevel
         LoggingSystem.bootstrap { _ in LineLogHandler(level: level) }
-        let registry = PrometheusRegistry()
+        let registry = PrometheusRegistry(MetricCatalogue.all)
         MetricsSystem.bootstrap(registry)
         var logger = Logger(label: role)
         logger[metadataKey: "role"] = .string(role)
-        return (logger, registry)
+        return Telemetry(logger: logger, registry: registry, exporter: try trace(settings, role: role, logger))
+    }
+
+    /// Sets up the tracer of this process, if a collector is named.
+    static func trace(_ settings: Settings, role: String, _ logger: Logger) throws -> SpanExporter? {
+        guard var wanted = try settings.tracing else { return nil }
+        wanted.exporter.resource["service.name"] = wanted.exporter.resource["service.name"] ?? "cloudoptim-\(role)"
+        let queue = SpanQueue(spansMax: wanted.queueMax, batchMax: wanted.exporter.batchMax)
+        InstrumentationSystem.bootstrap(SpanTracer(sampler: wanted.sampler, queue: queue))
+        return SpanExporter(wanted.exporter, queue: queue, logger: logger)
     }
 
     /// The broker, if there is one. A Redis that is away at start is no reason to stay away: the ledger is the truth.
-    static func broker(_ settings: Settings, _ logger: Logger) async throws -> RedisBroker? {
+    func broker(_ settings: Settings) async throws -> RedisBroker? {
         guard let redis = try settings.redis else {
             logger.notice("no REDIS_URL or REDIS_HOST: ids are found in the ledger only")
             return nil
@@ -38,39 +53,18 @@ enum Telemetry {
         return broker
     }
 
-    /// Runs services until SIGTERM or SIGINT, or until one of them has done its work: a worker that was told to drain.
-    static func serve(_ services: [any Service], _ logger: Logger) async throws {
+    /// Runs services until SIGTERM or SIGINT, or until one of them has done its work (a drained worker). Spans are sent
+    /// to the last: the exporter is stopped after the others.
+    func serve(_ services: [any Service]) async throws {
         var quiet = logger
         quiet.logLevel = .error
+        let all: [any Service] = (exporter.map { [$0] } ?? []) + services
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(
-                services: services.map {
-                    .init(service: $0, successTerminationBehavior: .gracefullyShutdownGroup)
+                services: all.map {
+                    ServiceGroupConfiguration.ServiceConfiguration(
+                        service: $0, successTerminationBehavior: .gracefullyShutdownGroup)
                 }, gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet))
         try await group.run()
-    }
-
-    /// Gauges of queue depth and age, read when they are asked for.
-    static func recordDepths(_ reader: StatusReader, _ logger: Logger) async {
-        struct Depth: Decodable {
-            var queue: String
-            var lane: Int
-            var due: Int
-            var later: Int
-            var running: Int
-            var oldest_due_seconds: Double
-        }
-        do {
-            for row in try await reader.view("queue_depth", order: "queue, lane") {
-                let depth: Depth = try row.decode()
-                let labels = [("queue", depth.queue), ("lane", String(depth.lane))]
-                Gauge(label: "queue_due", dimensions: labels).record(depth.due)
-                Gauge(label: "queue_later", dimensions: labels).record(depth.later)
-                Gauge(label: "queue_running", dimensions: labels).record(depth.running)
-                Gauge(label: "queue_oldest_due_seconds", dimensions: labels).record(depth.oldest_due_seconds)
-            }
-        } catch {
-            logger.warning("queue depth cannot be read", metadata: ["error": .string("\(error)")])
-        }
     }
 }
