@@ -32,7 +32,7 @@ printf '\n%d passed, %d failed\n' "$$passed" "$$failed"
 exit "$$status"
 endef
 
-.PHONY: help demo test load build check format bench bench-quick bench-packing chaos chaos-mutants image clean
+.PHONY: help demo test load build check format bench bench-quick bench-packing bench-fairness chaos chaos-mutants image clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -106,6 +106,14 @@ bench-packing: ## Packs a cluster trace, release build: nodes against the lower 
 	rm -f .run/bench-packing/report.json
 	ONLY=PackingBench swift build -c release --product PackingBench --scratch-path .build-packing
 	.build-packing/release/PackingBench --pods "$$pods" --nodes "$$nodes" --report .run/bench-packing/report.json
+
+bench-fairness: ## A tenant with JOBS=1000000 queued jobs, another with a hundred: how long these wait, beside first-in-first-out
+	@tools/install
+	swift build -c release --product QueueBench
+	trap 'tools/services stop .run/bench-fairness' EXIT
+	tools/services start .run/bench-fairness
+	source .run/bench-fairness/env
+	.build/release/QueueBench fairness "$${JOBS:-1000000}" 100 "$${SLOTS:-256}" | tee .run/bench-fairness/report.json
 
 chaos: ## Attacks the queue with real processes on real servers, then checks its promises. DURATION=s, SEED=n, FAULTS=a,b
 	@tools/install

@@ -105,7 +105,9 @@ var targets: [Target] = [
         ["Infrastructure", "Optimizer", "Jobs", "Stores", "JobQueue", "Worker", "Postgres", "Sealing", log]),
     tests("TidyTests", ["JobQueue", "Jobs", "Infrastructure", yams], exclude: ["Resources"]),
     tests("DemoTests", ["Demo"]),
-    tests("SystemTests", ["cloudoptim", "JobQueue", "Postgres", "Redis", "HTTPClient"]),
+    tests(
+        "SystemTests",
+        ["cloudoptim", "JobQueue", "Postgres", "Redis", "HTTPClient", "Scheduler", "Worker", log, lifecycle]),
 ]
 
 // ONLY=AWS,AWSTests builds those targets and what they import, while others are under work.

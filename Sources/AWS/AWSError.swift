@@ -101,6 +101,6 @@ extension FarSideError {
             }
         self.init(
             code, farCode: error.awsCode, "\(error.action): \(error.message)",
-            mayHaveBeenExecuted: error.mayHaveBeenExecuted)
+            mayHaveBeenExecuted: error.mayHaveBeenExecuted, side: .aws)
     }
 }

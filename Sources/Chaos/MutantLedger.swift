@@ -211,6 +211,9 @@ final class MutantLedger: Ledger {
     func ready(in list: ReadyList, atMost: Int, cursor: FeedCursor) async throws -> Feed {
         try await inner.ready(in: list, atMost: atMost, cursor: cursor)
     }
+    func aged(in list: ReadyList, rising lanes: Int, atMost: Int, cursor: FeedCursor) async throws -> Feed {
+        try await inner.aged(in: list, rising: lanes, atMost: atMost, cursor: cursor)
+    }
     func readyLists() async throws -> [ReadyList] { try await inner.readyLists() }
     func publish(_ specs: [JobSpec]) async throws -> [JobKind] { try await inner.publish(specs) }
     func kinds() async throws -> [JobSpec] { try await inner.kinds() }

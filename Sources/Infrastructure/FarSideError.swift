@@ -42,18 +42,21 @@ public struct FarSideError: Error, Sendable, Equatable, CustomStringConvertible 
     public let retryAfter: Duration?
     /// False when the far side surely did nothing.
     public let mayHaveBeenExecuted: Bool
+    /// Whose failure it is; nil: not a far side's own.
+    public let side: FarSide?
 
     /// Makes an error.
     /// - Parameter mayHaveBeenExecuted: nil: what `code` says of itself.
     public init(
         _ code: Code, farCode: String = "", _ message: String, retryAfter: Duration? = nil,
-        mayHaveBeenExecuted: Bool? = nil
+        mayHaveBeenExecuted: Bool? = nil, side: FarSide? = nil
     ) {
         self.code = code
         self.farCode = farCode
         self.message = message
         self.retryAfter = retryAfter
         self.mayHaveBeenExecuted = mayHaveBeenExecuted ?? code.leavesDoubt
+        self.side = side
     }
 
     /// True when asking again with the same request is pointless and nothing was done: the answer is final.
@@ -66,8 +69,25 @@ public struct FarSideError: Error, Sendable, Equatable, CustomStringConvertible 
         }
     }
 
+    /// Whether it says that the far side as a whole is in trouble: such failures in a row open its circuit.
+    public var isTrouble: Bool {
+        switch code {
+        case .throttled, .unauthorized, .fault, .network, .malformed: side != nil
+        case .notFound, .conflict, .forbidden, .noCapacity, .refused, .tooLarge, .egressRefused, .badConfiguration:
+            false
+        }
+    }
+
     /// Code and message.
     public var description: String { "\(code.rawValue)\(farCode.isEmpty ? "" : " \(farCode)"): \(message)" }
+}
+
+/// What is beyond our own machines.
+public enum FarSide: String, Sendable, Codable, CaseIterable {
+    /// A cluster's API server.
+    case kubernetes
+    /// A cluster's AWS account.
+    case aws
 }
 
 extension FarSideError.Code {

@@ -4,17 +4,22 @@ import Foundation
 public protocol ControlLedger: Sendable {
     /// Stops claims (or, for a schedule, slots) within a scope; what runs goes on. A second pause replaces the first.
     /// - Parameter duration: how long; nil: until it is resumed.
-    func pause(_ scope: PauseScope, by who: String, reason: String, for duration: Duration?) async throws
+    func pause(_ scope: JobScope, by who: String, reason: String, for duration: Duration?) async throws
     /// Lifts a pause. False: there was none.
-    func resume(_ scope: PauseScope) async throws -> Bool
+    func resume(_ scope: JobScope) async throws -> Bool
     /// Cancels jobs, each as `EnqueueLedger.cancel` does, in one transaction.
     func cancel(_ ids: [JobID], by who: String) async throws -> [JobID: CancelResult]
     /// Makes queued jobs run no earlier than after `duration` (zero: now), and answers with those that it moved.
     func snooze(_ ids: [JobID], for duration: Duration) async throws -> [JobID]
+    /// Sets what is allowed within a scope; a second limit of it replaces the first.
+    /// - Throws: `invalid`, naming the field.
+    func setLimit(_ limit: JobLimit, by who: String, reason: String) async throws
+    /// Takes the limit of a scope away. False: there was none.
+    func clearLimit(_ scope: JobScope) async throws -> Bool
 }
 
-/// What can be paused.
-public enum PauseScope: Hashable, Sendable {
+/// What operators name when they pause or limit something.
+public enum JobScope: Hashable, Sendable {
     /// Everything.
     case all
     /// A queue.

@@ -12,7 +12,8 @@ public protocol EnqueueLedger: Sendable {
     /// Stores jobs, each once. Step 2 of 7 in a job's life (the scheduler's own way there is `fire`).
     ///
     /// Results stand in the order of `jobs`. A batch is one transaction; a conflict or a duplicate stops nothing else.
-    /// - Throws: `invalid` when a request does not fit its spec; `queueFull`.
+    /// - Throws: `invalid` when a request does not fit its spec; `queueFull` when a queue has no room for jobs of lanes 2 and
+    ///   3: then nothing was stored. What schedules and jobs enqueue themselves is never refused.
     func enqueue(_ jobs: [NewJob]) async throws -> [EnqueueResult]
     /// Cancels a queued job at once, or asks the worker of a running one to stop.
     func cancel(_ id: JobID, by who: String) async throws -> CancelResult
@@ -80,6 +81,8 @@ public protocol LeaderLedger: Sendable {
     func extendLeases(by lease: Duration) async throws
     /// The next ids to run in a list, fair between tenants, continuing at `cursor`.
     func ready(in list: ReadyList, atMost: Int, cursor: FeedCursor) async throws -> Feed
+    /// The same among those alone that waited so long that they rise so many lanes: `Ageing`.
+    func aged(in list: ReadyList, rising lanes: Int, atMost: Int, cursor: FeedCursor) async throws -> Feed
     /// The queues and lanes that have due jobs, with how many were seen (bounded).
     func readyLists() async throws -> [ReadyList]
     /// Writes kinds; a higher version wins. Returns the kinds whose stored version is higher than the given one.

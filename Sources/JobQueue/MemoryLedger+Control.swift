@@ -2,13 +2,13 @@ import Foundation
 
 extension MemoryLedger {
     /// See `ControlLedger`.
-    public func pause(_ scope: PauseScope, by who: String, reason: String, for duration: Duration?) {
+    public func pause(_ scope: JobScope, by who: String, reason: String, for duration: Duration?) {
         pauses[scope] = .some(duration.map { now.addingTimeInterval($0.seconds) })
         scheduleVersion += 1
     }
 
     /// See `ControlLedger`.
-    public func resume(_ scope: PauseScope) -> Bool {
+    public func resume(_ scope: JobScope) -> Bool {
         guard pauses.removeValue(forKey: scope) != nil else { return false }
         scheduleVersion += 1
         return true
@@ -30,7 +30,26 @@ extension MemoryLedger {
         }
     }
 
-    func isPaused(_ scope: PauseScope) -> Bool {
+    /// See `ControlLedger`.
+    public func setLimit(_ limit: JobLimit, by who: String, reason: String) throws {
+        limits[limit.scope] = try limit.validated()
+    }
+
+    /// See `ControlLedger`.
+    public func clearLimit(_ scope: JobScope) -> Bool { limits.removeValue(forKey: scope) != nil }
+
+    /// The limits whose gates a claim of the job has to pass.
+    func gates(of row: Row) -> [JobLimit] {
+        guard row.job.lane != .interruption else { return [] }
+        return [.queue(row.job.queue), .kind(row.job.kind), .tenant(row.tenant), .cluster(row.job.target)]
+            .compactMap { limits[$0] }.filter(\.isGate)
+    }
+
+    func hasRoom(_ limit: JobLimit) -> Bool {
+        limit.runningMax.map { (slots[limit.gateKey]?.count ?? 0) < $0 } ?? true
+    }
+
+    func isPaused(_ scope: JobScope) -> Bool {
         guard let until = pauses[scope] else { return false }
         return until.map { $0 > now } ?? true
     }

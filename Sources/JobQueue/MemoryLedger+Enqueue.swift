@@ -11,7 +11,18 @@ extension MemoryLedger {
 
     /// See `EnqueueLedger`.
     public func enqueue(_ jobs: [NewJob]) throws -> [EnqueueResult] {
-        try jobs.map { try resolve($0) }.map { store($0) }
+        let resolved = try jobs.map { try resolve($0) }
+        for (queue, group) in Dictionary(grouping: resolved.filter { $0.lane >= .work }, by: \.queue) {
+            guard let most = limits[.queue(queue)]?.depthMax else { continue }
+            let queued = self.jobs.values.count {
+                $0.state == .queued && $0.job.queue == queue && $0.job.lane >= .work
+            }
+            guard queued + group.count > most else { continue }
+            throw QueueError(
+                .queueFull,
+                "queue '\(queue)' takes \(most) queued jobs of lanes 2 and 3, and has room for \(most - queued)")
+        }
+        return resolved.map { store($0) }
     }
 
     /// What `store` would answer, without storing.
@@ -64,8 +75,8 @@ extension MemoryLedger {
     }
 
     func freeSlot(of row: Row) {
-        guard let key = row.job.limitKey else { return }
-        slots[key] = slots[key]?.filter { $0.value != SlotHolder(job: row.job.id, fence: row.fence) }
+        let holder = SlotHolder(job: row.job.id, fence: row.fence)
+        for key in slots.keys { slots[key] = slots[key]?.filter { $0.value != holder } }
     }
 }
 

@@ -93,6 +93,17 @@ extension MemoryLedger {
 
     /// See `LeaderLedger`.
     public func ready(in list: ReadyList, atMost: Int, cursor: FeedCursor) -> Feed {
+        ready(in: list, atMost: atMost, cursor: cursor, dueBefore: now)
+    }
+
+    /// See `LeaderLedger`.
+    public func aged(in list: ReadyList, rising lanes: Int, atMost: Int, cursor: FeedCursor) -> Feed {
+        let age = limits[.queue(list.queue)]?.ageSeconds ?? JobLimit.ageSecondsStandard
+        return ready(
+            in: list, atMost: atMost, cursor: cursor, dueBefore: now.addingTimeInterval(-Double(age * lanes)))
+    }
+
+    private func ready(in list: ReadyList, atMost: Int, cursor: FeedCursor, dueBefore: Date) -> Feed {
         guard atMost > 0 else { return Feed(ids: [], cursor: cursor) }
         let queued = jobs.values.filter {
             $0.state == .queued && $0.job.queue == list.queue && $0.job.lane == list.lane
@@ -103,7 +114,7 @@ extension MemoryLedger {
         var waiting: [String: ArraySlice<Row>] = [:]
         for tenant in tenants {
             let rows = queued.filter { row in
-                guard row.tenant == tenant, row.runAt <= now else { return false }
+                guard row.tenant == tenant, row.runAt <= dueBefore else { return false }
                 guard let last = cursor.positions[tenant] else { return true }
                 return (MemoryLedger.micros(row.runAt), row.job.id) > (last.runAt, last.id)
             }.sorted { ($0.runAt, $0.job.id) < ($1.runAt, $1.job.id) }
@@ -112,10 +123,12 @@ extension MemoryLedger {
         var next = cursor
         var ids: [JobID] = []
         while ids.count < atMost, waiting.contains(where: { !$0.value.isEmpty }) {
-            for tenant in tenants where ids.count < atMost {
-                guard let row = waiting[tenant]?.popFirst() else { continue }
-                next.positions[tenant] = FeedCursor.Position(runAt: MemoryLedger.micros(row.runAt), id: row.job.id)
-                if mayRun(row) { ids.append(row.job.id) }
+            for tenant in tenants {
+                for _ in 0..<(limits[.tenant(tenant)]?.weight ?? 1) where ids.count < atMost {
+                    guard let row = waiting[tenant]?.popFirst() else { break }
+                    next.positions[tenant] = FeedCursor.Position(runAt: MemoryLedger.micros(row.runAt), id: row.job.id)
+                    if mayRun(row) { ids.append(row.job.id) }
+                }
             }
         }
         next.tenant = tenants.count >= tenantsMax ? tenants.last ?? "" : ""
@@ -127,10 +140,14 @@ extension MemoryLedger {
     private func mayRun(_ row: Row) -> Bool {
         guard row.cancelAt == nil, row.crashes < 2, !isPaused(row) else { return false }
         if let key = row.job.limitKey, let most = row.job.limitMax, (slots[key]?.count ?? 0) >= most { return false }
-        if let key = row.job.rateKey, let rate = row.job.rate, let bucket = buckets[key] {
-            return bucket.tokens + now.timeIntervalSince(bucket.at) * rate.perSecond >= 1
+        func hasToken(_ key: String, _ perSecond: Double) -> Bool {
+            guard let bucket = buckets[key] else { return true }
+            return bucket.tokens + now.timeIntervalSince(bucket.at) * perSecond >= 1
         }
-        return true
+        if let key = row.job.rateKey, let rate = row.job.rate, !hasToken(key, rate.perSecond) { return false }
+        return gates(of: row).allSatisfy { gate in
+            hasRoom(gate) && (gate.rate.map { hasToken(gate.gateKey, $0.perSecond) } ?? true)
+        }
     }
 
     /// See `LeaderLedger`.

@@ -42,8 +42,10 @@ extension MemoryLedger {
         for row in candidates {
             let free = freeSlotNumber(for: row.job)
             if row.job.limitKey != nil, free == nil { continue }
-            guard takeToken(for: row, debts: &debts) else { continue }
+            let gates = gates(of: row)
+            guard takeTokens(for: row, gates, debts: &debts) else { continue }
             claimed.append(claim(row, by: worker, slot: free))
+            for gate in gates where gate.runningMax != nil { occupy(gate, row.job.id) }
         }
         return claimed
     }
@@ -73,19 +75,31 @@ extension MemoryLedger {
         return (1...most).first { slots[key]?[$0] == nil }
     }
 
-    /// Spends a token, or puts the job off until one is due.
-    private func takeToken(for row: Row, debts: inout [String: Double]) -> Bool {
-        guard let key = row.job.rateKey, let rate = row.job.rate else { return true }
-        let bucket = buckets[key] ?? Bucket(tokens: rate.burst, at: now)
-        let saved = min(rate.burst, bucket.tokens + max(0, now.timeIntervalSince(bucket.at)) * rate.perSecond)
-        buckets[key] = Bucket(tokens: saved, at: now)
-        if saved >= 1 {
-            buckets[key]?.tokens = saved - 1
-            return true
+    /// Spends a token of every bucket the job needs, or puts it off until one is due; false also where an operator's
+    /// limit has no slot left: then it stays as it is.
+    private func takeTokens(for row: Row, _ gates: [JobLimit], debts: inout [String: Double]) -> Bool {
+        var rates = gates.compactMap { gate in gate.rate.map { (key: gate.gateKey, rate: $0) } }
+        if let key = row.job.rateKey, let rate = row.job.rate {
+            rates.insert((key, JobRate(perSecond: rate.perSecond, burst: rate.burst)), at: 0)
         }
-        debts[key, default: 0] += 1
-        jobs[row.job.id]?.runAt = now.addingTimeInterval(((debts[key] ?? 1) - saved) / rate.perSecond)
-        return false
+        for (key, rate) in rates {
+            let bucket = buckets[key] ?? Bucket(tokens: rate.burst, at: now)
+            let saved = min(rate.burst, bucket.tokens + max(0, now.timeIntervalSince(bucket.at)) * rate.perSecond)
+            buckets[key] = Bucket(tokens: saved, at: now)
+            if saved >= 1 { continue }
+            debts[key, default: 0] += 1
+            jobs[row.job.id]?.runAt = now.addingTimeInterval(((debts[key] ?? 1) - saved) / rate.perSecond)
+            return false
+        }
+        guard gates.allSatisfy({ hasRoom($0) }) else { return false }
+        for (key, _) in rates { buckets[key]?.tokens -= 1 }
+        return true
+    }
+
+    private func occupy(_ gate: JobLimit, _ id: JobID) {
+        guard let most = gate.runningMax, let fence = jobs[id]?.fence else { return }
+        guard let free = (1...most).first(where: { slots[gate.gateKey]?[$0] == nil }) else { return }
+        slots[gate.gateKey, default: [:]][free] = SlotHolder(job: id, fence: fence)
     }
 
     /// See `WorkerLedger`.
@@ -100,6 +114,11 @@ extension MemoryLedger {
             if !claimed.isEmpty { return claimed }
         }
         var claimed: [ClaimedJob] = []
+        for (list, rise) in Ageing.looks(queues, lanes) {
+            let share = Ageing.share(of: atMost, random: Int(random() * 4))
+            let aged = aged(in: list, rising: rise, atMost: min(share, atMost - claimed.count), cursor: .start)
+            claimed += claim(aged.ids, by: worker, kinds: kinds, alone: false)
+        }
         for lane in lanes {
             for queue in queues where claimed.count < atMost {
                 let wanted = atMost - claimed.count

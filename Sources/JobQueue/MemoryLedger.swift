@@ -115,7 +115,8 @@ public actor MemoryLedger: Ledger, ControlLedger {
     var effects: [String: Effect] = [:]
     var leads: [String: Lead] = [:]
     /// What is paused, and until when; nil: until it is resumed.
-    var pauses: [PauseScope: Date?] = [:]
+    var pauses: [JobScope: Date?] = [:]
+    var limits: [JobScope: JobLimit] = [:]
     var specs: [JobKind: JobSpec] = [:]
     var targets: [Target: (tenant: String, parameters: JSONText)] = [:]
     var schedules: [String: (row: ScheduleRow, isEnabled: Bool)] = [:]

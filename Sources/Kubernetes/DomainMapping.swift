@@ -155,6 +155,6 @@ extension KubernetesError {
             }
         return FarSideError(
             shared, farCode: status.map { "\(code.rawValue) \($0)" } ?? code.rawValue, message, retryAfter: retryAfter,
-            mayHaveBeenExecuted: mayHaveBeenExecuted)
+            mayHaveBeenExecuted: mayHaveBeenExecuted, side: .kubernetes)
     }
 }

@@ -34,6 +34,7 @@ public struct Migration: Sendable, Comparable {
                 ("V003_enqueue_function.sql", PackageResources.V003_enqueue_function_sql),
                 ("V004_roles.sql", PackageResources.V004_roles_sql),
                 ("V005_control.sql", PackageResources.V005_control_sql),
+                ("V006_limits.sql", PackageResources.V006_limits_sql),
                 ("V010_operations.sql", PackageResources.V010_operations_sql),
             ].map { try Migration(name: $0.0, sql: String(decoding: $0.1, as: UTF8.self)) }
         }

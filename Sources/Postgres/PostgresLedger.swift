@@ -15,6 +15,7 @@ public final class PostgresLedger: Ledger, ControlLedger {
     private let writers: RecordWriters
     /// Where scans go on: what is paused or at its limit is passed by, however much of it there is.
     private let scanCursors = Mutex<[ReadyList: FeedCursor]>([:])
+    private let depths = QueueDepths()
 
     private let settling: GroupCommit<Settlement, Bool>
     private let enqueuing: GroupCommit<ResolvedJob, EnqueueResult>
@@ -62,6 +63,11 @@ public final class PostgresLedger: Ledger, ControlLedger {
     /// See `EnqueueLedger`.
     public func enqueue(_ jobs: [NewJob]) async throws -> [EnqueueResult] {
         let resolved = try jobs.map { try $0.resolved(tenant: "${tenant}") }
+        try await depths.admit(resolved) { [effectConnection] queues in
+            try await effectConnection.query(LimitStatements.depths, [.textArray(queues)]).map {
+                (try $0.string(0), QueueDepths.Depth(max: Int(try $0.int(1)), queued: Int(try $0.int(2))))
+            }
+        }
         var results: [EnqueueResult] = []
         var rest = resolved[...]
         while !rest.isEmpty {
@@ -84,7 +90,7 @@ public final class PostgresLedger: Ledger, ControlLedger {
     // MARK: Operators
 
     /// See `ControlLedger`.
-    public func pause(_ scope: PauseScope, by who: String, reason: String, for duration: Duration?) async throws {
+    public func pause(_ scope: JobScope, by who: String, reason: String, for duration: Duration?) async throws {
         try await controlConnection.execute(
             ControlStatements.pause,
             [
@@ -94,7 +100,7 @@ public final class PostgresLedger: Ledger, ControlLedger {
     }
 
     /// See `ControlLedger`.
-    public func resume(_ scope: PauseScope) async throws -> Bool {
+    public func resume(_ scope: JobScope) async throws -> Bool {
         try await controlConnection.execute(ControlStatements.resume, [.text(scope.word), .text(scope.name)]) > 0
     }
 
@@ -108,6 +114,16 @@ public final class PostgresLedger: Ledger, ControlLedger {
         try await controlConnection.query(
             ControlStatements.snooze, [.uuidArray(ids), .double(duration.seconds)]
         ).map { try $0.uuid(0) }
+    }
+
+    /// See `ControlLedger`.
+    public func setLimit(_ limit: JobLimit, by who: String, reason: String) async throws {
+        try await controlConnection.setLimit(try limit.validated(), by: who, reason: reason)
+    }
+
+    /// See `ControlLedger`.
+    public func clearLimit(_ scope: JobScope) async throws -> Bool {
+        try await controlConnection.execute(LimitStatements.clear, [.text(scope.word), .text(scope.name)]) > 0
     }
 
     // MARK: Workers
@@ -149,13 +165,19 @@ public final class PostgresLedger: Ledger, ControlLedger {
             if !claimed.isEmpty { return claimed }
         }
         var claimed: [ClaimedJob] = []
+        for (list, rise) in Ageing.looks(queues, lanes) {
+            let wanted = min(Ageing.share(of: atMost), atMost - claimed.count)
+            let aged = try await claimConnection.ready(list, wanted, .start, rising: rise)
+            claimed += try await claimConnection.claim(aged.ids, worker, kinds, false)
+        }
         for lane in lanes {
             for queue in queues.shuffled() where claimed.count < atMost {
                 let wanted = atMost - claimed.count
                 let list = ReadyList(queue: queue, lane: lane)
                 let cursor = scanCursors.withLock { $0[list] ?? .start }
                 let feed = try await claimConnection.ready(list, wanted * 4, cursor)
-                scanCursors.withLock { $0[list] = feed.isAtEnd ? nil : feed.cursor }
+                // The next look begins here again while there is enough to claim: whoever was not picked is not passed by.
+                if feed.ids.count < wanted { scanCursors.withLock { $0[list] = feed.isAtEnd ? nil : feed.cursor } }
                 claimed += try await claimConnection.claim(
                     Array(feed.ids.shuffled().prefix(wanted)), worker, kinds, false)
             }
@@ -241,6 +263,11 @@ public final class PostgresLedger: Ledger, ControlLedger {
     }
 
     /// See `LeaderLedger`.
+    public func aged(in list: ReadyList, rising lanes: Int, atMost: Int, cursor: FeedCursor) async throws -> Feed {
+        try await claimConnection.ready(list, atMost, cursor, rising: lanes)
+    }
+
+    /// See `LeaderLedger`.
     public func readyLists() async throws -> [ReadyList] {
         try await claimConnection.readyLists()
     }
@@ -281,8 +308,11 @@ extension PostgresConnection {
     func claim(_ ids: [JobID], _ worker: WorkerID, _ kinds: [JobKind], _ alone: Bool) throws -> [ClaimedJob] {
         try ClaimStatements.claim(ids, by: worker, kinds: kinds, alone: alone, on: self)
     }
-    func ready(_ list: ReadyList, _ atMost: Int, _ cursor: FeedCursor) throws -> Feed {
-        try FeedStatements.ready(in: list, atMost: atMost, cursor: cursor, on: self)
+    func ready(_ list: ReadyList, _ atMost: Int, _ cursor: FeedCursor, rising lanes: Int? = nil) throws -> Feed {
+        try FeedStatements.ready(in: list, atMost: atMost, cursor: cursor, rising: lanes, on: self)
+    }
+    func setLimit(_ limit: JobLimit, by who: String, reason: String) throws {
+        try LimitStatements.set(limit, by: who, reason: reason, on: self)
     }
     func readyLists() throws -> [ReadyList] { try FeedStatements.readyLists(on: self) }
     func settle(_ settlements: [Settlement], _ writers: RecordWriters) throws -> [Bool] {

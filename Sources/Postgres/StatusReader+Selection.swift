@@ -144,7 +144,7 @@ extension StatusReader {
     }
 
     /// Whether there is what a pause names. Of queues and tenants nothing is known beforehand.
-    public func exists(_ scope: PauseScope) async throws -> Bool {
+    public func exists(_ scope: JobScope) async throws -> Bool {
         try await connection.query(SelectionStatements.exists, [.text(scope.word), .text(scope.name)]).first?.bool(0)
             ?? false
     }

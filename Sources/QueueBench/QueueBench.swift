@@ -7,7 +7,7 @@ import Scheduler
 import ServiceLifecycle
 import Worker
 
-/// Measures the queue on the servers it is given: `queue-bench <drain|pickup|enqueue> …`. See docs/performance.md.
+/// Measures the queue on the servers it is given: `queue-bench <drain|pickup|enqueue|fairness> …`. See docs/performance.md.
 @main
 struct QueueBench {
     static func main() async throws {
@@ -15,7 +15,7 @@ struct QueueBench {
         let environment = ProcessInfo.processInfo.environment
         guard let databaseURL = environment["DATABASE_URL"], let command = arguments.first else {
             print(
-                "usage: DATABASE_URL=… REDIS_URL=… queue-bench drain [jobs] [workers] [slots] | pickup [jobs] | enqueue [jobs]"
+                "usage: DATABASE_URL=… REDIS_URL=… queue-bench drain [jobs] [workers] [slots] | pickup [jobs] | enqueue [jobs] | fairness [backlog] [jobs] [slots]"
             )
             exit(64)
         }
@@ -30,6 +30,10 @@ struct QueueBench {
         case "drain": try await bench.drain(jobs: number(1, 100_000), workers: number(2, 1), slots: number(3, 1000))
         case "pickup": try await bench.pickup(jobs: number(1, 1000))
         case "enqueue": try await bench.enqueue(jobs: number(1, 100_000))
+        case "fairness":
+            let fairness = Fairness(
+                bench: bench, backlog: number(1, 1_000_000), jobs: number(2, 100), slots: number(3, 256))
+            if try await !fairness.run() { exit(1) }
         default:
             print("unknown measurement '\(command)'")
             exit(64)

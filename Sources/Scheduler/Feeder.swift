@@ -13,6 +13,9 @@ struct Feeder: Sendable {
         var cursors: [ReadyList: FeedCursor] = [:]
         /// When each list's next look starts at its head again; not before its end was seen.
         var headAt: [ReadyList: ContinuousClock.Instant] = [:]
+        /// Where the looks for those that rise ended, by list and lanes, and when the next is due.
+        var agedCursors: [[ReadyList]: FeedCursor] = [:]
+        var agedAt = ContinuousClock.now
         var incarnation = JobID().description
     }
 
@@ -53,6 +56,21 @@ struct Feeder: Sendable {
                 memory.headAt[list] = .now + configuration.fullLookEvery
             }
         }
+        try await lift(lists, broker, &memory)
         return isBehind
+    }
+
+    /// Hands out a lane or two higher who waited too long: at most a quarter of a list in one look.
+    private func lift(_ lists: [ReadyList], _ broker: any Broker, _ memory: inout Memory) async throws {
+        guard memory.agedAt <= .now else { return }
+        memory.agedAt = .now + configuration.liftEvery
+        for (list, lanes) in Ageing.looks(Set(lists.map(\.queue)).sorted(), Lane.allCases) where lists.contains(list) {
+            let higher = list.risen(by: lanes)
+            let feed = try await ledger.aged(
+                in: list, rising: lanes, atMost: configuration.listMax / 4,
+                cursor: memory.agedCursors[[list, higher]] ?? .start)
+            memory.agedCursors[[list, higher]] = feed.isAtEnd ? nil : feed.cursor
+            if !feed.ids.isEmpty { try await broker.push(feed.ids, to: higher) }
+        }
     }
 }

@@ -12,6 +12,8 @@ public struct SchedulerConfiguration: Sendable {
     public var feedEveryWhenBehind = Duration.milliseconds(10)
     /// Every so often a look starts at the head of every list again: ids that were popped and lost are seen then.
     public var fullLookEvery = Duration.seconds(3)
+    /// How often those that waited too long are handed out a lane higher.
+    public var liftEvery = Duration.seconds(1)
     /// Ids kept in a list at most: about four times the fleet's slots.
     public var listMax = 1000
     /// How often lost runs are taken back.

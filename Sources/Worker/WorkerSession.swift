@@ -116,6 +116,7 @@ struct WorkerSession: Sendable {
         var nextSuspectLook = ContinuousClock.now + jittered(configuration.suspectLookEvery)
         var quietUntil = ContinuousClock.now
         var brokerPause = Duration.zero
+        var isScanFull = false
         let lanes = share.lanes
         while !isOver {
             let changes = inFlight.changes
@@ -143,7 +144,9 @@ struct WorkerSession: Sendable {
                     quietUntil = .now
                     let found = try await scan(lanes, atMost)
                     admit(found.jobs, requestedAt: found.requestedAt, isAlone: found.isSuspect, start)
-                    nextScan = found.jobs.count < atMost ? .now + jittered(configuration.scanEvery) : .now
+                    isScanFull = found.jobs.count >= atMost
+                    let hasBroker = broker != nil && brokerPause == .zero
+                    nextScan = isScanFull && !hasBroker ? .now : .now + jittered(configuration.scanEvery)
                     continue
                 }
                 guard let broker, brokerPause == .zero else {
@@ -151,9 +154,13 @@ struct WorkerSession: Sendable {
                     brokerPause = .zero
                     continue
                 }
-                let timeout = min(max(nextScan - .now, .milliseconds(5)), .seconds(1))
+                // The feeder's order is the fair one; what it has not handed out yet is looked for without waiting long.
+                let timeout = isScanFull ? .milliseconds(5) : min(max(nextScan - .now, .milliseconds(5)), .seconds(1))
                 let ids = try await take(broker, lanes, atMost, timeout)
-                if ids.isEmpty { continue }
+                if ids.isEmpty {
+                    if isScanFull { nextScan = .now }
+                    continue
+                }
                 let requestedAt = ContinuousClock.now
                 let jobs = try await ledger.claim(ids, by: worker, kinds: kinds, alone: false)
                 admit(jobs, requestedAt: requestedAt, isAlone: false, start)

@@ -27,8 +27,8 @@ struct Cloudoptim: AsyncParsableCommand {
         subcommands: [
             MigrateCommand.self, SchedulerCommand.self, WorkerCommand.self, SimulateCommand.self, EnqueueCommand.self,
             JobsCommand.self, QueuesCommand.self, SchedulesCommand.self, WorkersCommand.self, ClustersCommand.self,
-            JobspecsCommand.self, PauseCommand.self, ResumeCommand.self, PausesCommand.self, KillSwitchCommand.self,
-            HealthCommand.self, DrainCommand.self,
+            JobspecsCommand.self, PauseCommand.self, ResumeCommand.self, PausesCommand.self, LimitsCommand.self,
+            CircuitsCommand.self, TopCommand.self, KillSwitchCommand.self, HealthCommand.self, DrainCommand.self,
         ])
 
     static func main() async {

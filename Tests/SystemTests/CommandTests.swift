@@ -12,6 +12,7 @@ extension SystemTests {
             [], ["migrate"], ["scheduler"], ["worker"], ["enqueue"], ["kill-switch"], ["health"], ["queues"],
             ["schedules"], ["schedules", "list"], ["schedules", "trigger"], ["schedules", "backfill"],
             ["workers"], ["workers", "list"], ["workers", "drain"], ["pause"], ["resume"], ["pauses"],
+            ["limits"], ["limits", "list"], ["limits", "set"], ["limits", "clear"], ["circuits"], ["top"],
             ["jobs"], ["jobs", "list"], ["jobs", "show"], ["jobs", "explain"], ["jobs", "logs"], ["jobs", "cancel"],
             ["jobs", "snooze"], ["jobs", "retry"], ["jobs", "replay"],
             ["clusters"], ["clusters", "add"], ["clusters", "list"], ["clusters", "check"], ["clusters", "set-mode"],
@@ -50,6 +51,7 @@ extension SystemTests {
             arguments: [
                 ["jobs", "list"], ["queues"], ["schedules"], ["workers"], ["clusters", "list"], ["jobspecs", "list"],
                 ["pauses"],
+                ["limits"], ["circuits"],
             ])
         func listsAsJSON(_ command: [String]) async throws {
             let fleet = try Fleet.current
@@ -57,7 +59,7 @@ extension SystemTests {
             _ = try await fleet.enqueue("noop", ["--delay", "3600"])
             let answer = try await fleet.succeed(command + ["--output", "json"])
             let rows: [[String: JSONValue]] = try answer.json()
-            #expect([["workers"], ["pauses"]].contains(command) || !rows.isEmpty)
+            #expect([["workers"], ["pauses"], ["limits"], ["circuits"]].contains(command) || !rows.isEmpty)
             #expect(rows.allSatisfy { !$0.isEmpty })
             let table = try await fleet.succeed(command)
             #expect(table.output.split(separator: "\n").count >= 1)
@@ -74,8 +76,8 @@ extension SystemTests {
             let shown: [String: JSONValue] = try await fleet.succeed(["jobs", "show", enqueued.id, "-o", "json"]).json()
             #expect(shown["id"] == .string(enqueued.id))
             #expect(shown["state"] == .string("scheduled"))
-            let story: [String] = try await fleet.succeed(["jobs", "explain", enqueued.id, "-o", "json"]).json()
-            #expect(story.contains { $0.contains("it is not due before") })
+            let told: Explanation = try await fleet.succeed(["jobs", "explain", enqueued.id, "-o", "json"]).json()
+            #expect(told.reasons.contains { $0.code == "not-due" && $0.text.contains("it is not due before") })
             let cancelled: [String: String] = try await fleet.succeed(["jobs", "cancel", enqueued.id, "-o", "json"])
                 .json()
             #expect(cancelled == ["id": enqueued.id, "result": "cancelled"])
@@ -119,6 +121,10 @@ extension SystemTests {
                 (["pause", "kind", "fly"], 66), (["pause", "cluster", "nowhere"], 66),
                 (["resume", "kind", "noop"], 66),
                 (["schedules", "trigger", "fly"], 66), (["schedules", "backfill", "fly", "--from", "1h"], 66),
+                (["limits", "set", "tenant", "acme"], 64), (["limits", "set", "kind", "noop", "--weight", "2"], 65),
+                (["limits", "set", "tenant", "acme", "--running", "0"], 65),
+                (["limits", "set", "all", "--running", "1"], 65),
+                (["limits", "set", "kind", "fly", "--running", "1"], 66), (["limits", "clear", "kind", "noop"], 66),
                 (["workers", "drain", "01a20841-9a2d-7857-a728-d48b587bd387"], 66),
                 (["clusters", "check", "nowhere"], 66), (["clusters", "remove", "nowhere"], 66),
                 (["clusters", "set-mode", "nowhere", "apply"], 66), (["clusters", "set-mode", "nowhere", "loud"], 64),

@@ -16,13 +16,15 @@ public struct JobSources: Sendable {
     public let prices: any Prices
     /// Kubernetes, AWS, webhooks.
     public let farSides: any FarSides
+    /// Which far sides are in trouble.
+    public let circuits: any Circuits
     /// Where clusters' instances run, as this process read it last.
     let zones = ClusterZones()
 
     /// Names the sources.
     public init(
         registry: any ClusterRegistry, index: any InstanceIndex, interruptions: any Interruptions,
-        policies: any Policies, prices: any Prices, farSides: any FarSides
+        policies: any Policies, prices: any Prices, farSides: any FarSides, circuits: any Circuits = ClosedCircuits()
     ) {
         self.registry = registry
         self.index = index
@@ -30,6 +32,7 @@ public struct JobSources: Sendable {
         self.policies = policies
         self.prices = prices
         self.farSides = farSides
+        self.circuits = circuits
     }
 }
 
@@ -52,9 +55,11 @@ public struct JobContext: Sendable {
     /// The product's stores.
     public let sources: JobSources
     private let handler: HandlerContext
+    private let gate: CircuitGate
 
-    init(handler: HandlerContext, now: Date, state: RoundState, sources: JobSources) {
+    init(handler: HandlerContext, now: Date, state: RoundState, sources: JobSources, gate: CircuitGate) {
         self.handler = handler
+        self.gate = gate
         self.now = now
         self.sources = sources
         jobID = handler.job.id
@@ -100,17 +105,20 @@ public struct JobContext: Sendable {
 
     /// Reads the cluster's Kubernetes API.
     public func cluster(_ registration: ClusterRegistration) async throws -> any ClusterReader {
-        try await sources.farSides.cluster(registration)
+        try await gate.pass(.kubernetes)
+        return try await sources.farSides.cluster(registration)
     }
 
     /// Reads the cluster's AWS account.
     public func cloud(_ registration: ClusterRegistration) async throws -> any CloudReader {
-        try await sources.farSides.cloud(registration, session: jobID.description)
+        try await gate.pass(.aws)
+        return try await sources.farSides.cloud(registration, session: jobID.description)
     }
 
     /// The cluster's interruption queue.
     public func queue(_ registration: ClusterRegistration) async throws -> any MessageQueue {
-        try await sources.farSides.queue(registration, session: jobID.description)
+        try await gate.pass(.aws)
+        return try await sources.farSides.queue(registration, session: jobID.description)
     }
 
     /// What the last round left, decoded; nil on the first round.

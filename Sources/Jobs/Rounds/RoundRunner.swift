@@ -43,7 +43,13 @@ public struct RoundRunner: Handler {
         if try await isOff(context) { return Outcome(isEmpty: true) }
         while true {
             try Task.checkCancellation()
-            let decision = try await decision(of: job, state: &state, context: context)
+            let decision: Decision
+            do {
+                decision = try await self.decision(of: job, state: &state, context: context)
+            } catch let open as CircuitGate.Open {
+                context.log("a far side does not answer: waits for the next probe")
+                return Outcome(againAfter: open.wait)
+            }
             let actions = ActionRunner(
                 sources: sources, job: context.job, modeMax: modeMax(context.job.kind), logger: logger)
             let reports = try await context.withoutSlot { try await actions.run(decision.actions, context: context) }
@@ -110,9 +116,21 @@ public struct RoundRunner: Handler {
         of job: any Job, state: inout RoundState, context: HandlerContext
     ) async throws -> Decision {
         if let stored = state.decision { return stored }
-        let jobContext = JobContext(handler: context, now: try await context.now(), state: state, sources: sources)
+        let gate = CircuitGate(sources.circuits, context.job)
+        let jobContext = JobContext(
+            handler: context, now: try await context.now(), state: state, sources: sources, gate: gate)
         // Far calls mostly wait: a hundred interruptions at once need a hundred of them, not a hundred slots.
-        let decision = try await context.withoutSlot { try await job.round(jobContext) }.validated()
+        let decision: Decision
+        do {
+            decision = try await context.withoutSlot { try await job.round(jobContext) }.validated()
+        } catch let error as FarSideError {
+            if let finding = try await gate.note(error) {
+                let record = try FactRecords.record(finding, context: context)
+                try await context.save(checkpoint: JSONText(encoding: state), records: [record])
+            }
+            throw error
+        }
+        try await gate.noteSuccess()
         if !decision.actions.isEmpty {
             state.decision = decision
             try await context.save(checkpoint: JSONText(encoding: state))

@@ -10,21 +10,24 @@ enum ClaimStatements {
                      OR (p.scope = 'cluster' AND p.name = j.target)))
         """
 
-    /// `$1` ids, `$2` worker, `$3` kinds, `$4` whether rated jobs may pass (their token was taken), `$5` alone.
+    /// `$1` ids, `$2` worker, `$3` kinds, `$4` whether gated jobs may pass (they were admitted), `$5` alone.
+    ///
+    /// Gated are jobs that need a token or an operator's slot: `GateStatements`.
     ///
     /// `(state + 0) = 0`: a join that could use a partial index goes through its dead entries and is six times slower.
     /// Slots are inserted in key order; the order and the number of free ones come from the same snapshot, and a
-    /// number taken meanwhile is simply not won. The rows of rated jobs come back unclaimed, with a null fence.
+    /// number taken meanwhile is simply not won. The rows of gated jobs come back unclaimed, with a null fence.
     static let claim = """
         WITH c AS (
-            SELECT j.id, j.fence, j.limit_key, j.limit_max, j.rate_key, j.crashes
+            SELECT j.id, j.fence, j.limit_key, j.limit_max, j.crashes,
+                   j.rate_key IS NOT NULL OR \(LimitStatements.isHeld) AS is_gated
               FROM job j JOIN worker w ON w.id = $2 AND w.state = 0 AND w.expires_at > now()
              WHERE j.id = ANY ($1) AND (j.state + 0) = 0 AND j.run_at <= now() AND j.cancel_at IS NULL
                AND j.kind = ANY ($3) AND (j.crashes < 2 OR $5) AND NOT \(isPaused)
              ORDER BY j.id FOR UPDATE OF j SKIP LOCKED),
         b AS (
             SELECT c.* FROM c
-             WHERE (c.rate_key IS NULL OR $4)
+             WHERE (NOT c.is_gated OR $4)
                AND (NOT $5 OR c.id = (SELECT s.id FROM c s ORDER BY s.crashes >= 2 DESC, s.id LIMIT 1)
                     OR NOT EXISTS (SELECT FROM c s WHERE s.crashes >= 2))),
         r AS (
@@ -50,66 +53,42 @@ enum ClaimStatements {
         SELECT * FROM u
         UNION ALL
         SELECT c.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
-          FROM c WHERE c.rate_key IS NOT NULL AND NOT $4
+          FROM c WHERE c.is_gated AND NOT $4
         """
 
-    static let ratedCandidates = """
-        SELECT j.id, j.rate_key, j.rate_per_second, j.rate_burst FROM job j
-         WHERE j.id = ANY ($1) AND (j.state + 0) = 0 AND j.run_at <= now() AND j.cancel_at IS NULL
-           AND j.rate_key IS NOT NULL AND NOT \(isPaused)
-         ORDER BY j.id FOR UPDATE OF j SKIP LOCKED
-        """
-    static let makeBuckets = """
-        INSERT INTO rate_bucket (key, tokens, per_second, burst, at)
-        SELECT key, burst, per_second, burst, now() FROM unnest($1::text[], $2::float8[], $3::float8[])
-            AS t(key, per_second, burst) ORDER BY key
-        ON CONFLICT (key) DO NOTHING
-        """
-    static let lockBuckets = """
-        SELECT key, least(burst, tokens + greatest(0, extract(epoch FROM now() - at)) * per_second)::float8
-          FROM rate_bucket WHERE key = ANY ($1) ORDER BY key FOR UPDATE
-        """
-    static let spendTokens = """
-        UPDATE rate_bucket b SET tokens = t.tokens, per_second = t.per_second, burst = t.burst, at = now()
-          FROM unnest($1::text[], $2::float8[], $3::float8[], $4::float8[]) AS t(key, tokens, per_second, burst)
-         WHERE b.key = t.key
-        """
-    static let postpone = """
-        UPDATE job j SET run_at = now() + make_interval(secs => t.seconds)
-          FROM unnest($1::uuid[], $2::float8[]) AS t(id, seconds) WHERE j.id = t.id AND (j.state + 0) = 0
-        """
-
-    /// Claims what can be claimed; rated jobs spend their token in the transaction that claims them.
+    /// Claims what can be claimed; gated jobs pass their gates in the transaction that claims them.
     static func claim(
         _ ids: [JobID], by worker: WorkerID, kinds: [JobKind], alone: Bool, on connection: isolated PostgresConnection
     ) throws -> [ClaimedJob] {
         if ids.isEmpty { return [] }
-        let (plain, rated) = try run(ids, worker, kinds, tokensTaken: false, alone, connection)
+        let (plain, gated) = try run(ids, worker, kinds, isAdmitted: false, alone, connection)
         var claimed = plain
-        if !rated.isEmpty, !(alone && !claimed.isEmpty) {
+        if !gated.isEmpty, !(alone && !claimed.isEmpty) {
             claimed += try connection.transaction { connection in
-                let granted = try takeTokens(for: rated, on: connection)
-                return try run(granted, worker, kinds, tokensTaken: true, alone, connection).claimed
+                let granted = try GateStatements.admit(gated, on: connection)
+                let passed = try run(Array(granted.keys), worker, kinds, isAdmitted: true, alone, connection).claimed
+                try GateStatements.occupy(passed, granted, on: connection)
+                return passed
             }
         }
         return claimed
     }
 
     private static func run(
-        _ ids: [JobID], _ worker: WorkerID, _ kinds: [JobKind], tokensTaken: Bool, _ alone: Bool,
+        _ ids: [JobID], _ worker: WorkerID, _ kinds: [JobKind], isAdmitted: Bool, _ alone: Bool,
         _ connection: isolated PostgresConnection
-    ) throws -> (claimed: [ClaimedJob], rated: [JobID]) {
+    ) throws -> (claimed: [ClaimedJob], gated: [JobID]) {
         if ids.isEmpty { return ([], []) }
         let rows = try connection.query(
             claim,
-            [.uuidArray(ids), .uuid(worker), .textArray(kinds.map(\.rawValue)), .bool(tokensTaken), .bool(alone)])
+            [.uuidArray(ids), .uuid(worker), .textArray(kinds.map(\.rawValue)), .bool(isAdmitted), .bool(alone)])
         var claimed: [ClaimedJob] = []
-        var rated: [JobID] = []
+        var gated: [JobID] = []
         claimed.reserveCapacity(rows.count)
         for row in rows {
             let id = try row.uuid(0)
             guard let fence = try row.intIfPresent(1) else {
-                rated.append(id)
+                gated.append(id)
                 continue
             }
             claimed.append(
@@ -122,55 +101,6 @@ enum ClaimStatements {
                     timeLeft: .seconds(try row.int(11)), traceparent: row.text(12), isLate: try row.bool(13),
                     startDelay: .seconds(try row.double(14))))
         }
-        return (claimed, rated)
-    }
-
-    /// Takes a token for as many of the jobs as there are; the rest run again when theirs is due.
-    private static func takeTokens(
-        for ids: [JobID], on connection: isolated PostgresConnection
-    ) throws -> [JobID] {
-        struct Bucket {
-            var tokens: Double
-            let perSecond: Double
-            let burst: Double
-        }
-        var jobs: [(id: JobID, key: String)] = []
-        var buckets: [String: Bucket] = [:]
-        for row in try connection.query(ratedCandidates, [.uuidArray(ids)]) {
-            let key = try row.string(1)
-            jobs.append((try row.uuid(0), key))
-            buckets[key] = Bucket(tokens: 0, perSecond: try row.double(2), burst: try row.double(3))
-        }
-        if jobs.isEmpty { return [] }
-        let keys = buckets.keys.sorted()
-        func column(_ field: (Bucket) -> Double) -> PostgresValue {
-            .doubleArray(keys.map { key in buckets[key].map(field) })
-        }
-        try connection.execute(makeBuckets, [.textArray(keys), column(\.perSecond), column(\.burst)])
-        for row in try connection.query(lockBuckets, [.textArray(keys)]) {
-            let key = try row.string(0)
-            if let bucket = buckets[key] { buckets[key]?.tokens = min(bucket.burst, try row.double(1)) }
-        }
-        var granted: [JobID] = []
-        var waiting: [(id: JobID, seconds: Double)] = []
-        var debts: [String: Double] = [:]
-        for job in jobs {
-            guard let bucket = buckets[job.key] else { continue }
-            if bucket.tokens >= 1 {
-                buckets[job.key]?.tokens -= 1
-                granted.append(job.id)
-            } else {
-                let debt = debts[job.key, default: 0] + 1
-                debts[job.key] = debt
-                waiting.append((job.id, (debt - bucket.tokens) / bucket.perSecond))
-            }
-        }
-        try connection.execute(
-            spendTokens, [.textArray(keys), column(\.tokens), column(\.perSecond), column(\.burst)])
-        if !waiting.isEmpty {
-            try connection.execute(
-                postpone, [.uuidArray(waiting.map(\.id)), .doubleArray(waiting.map { $0.seconds })])
-        }
-        return granted
+        return (claimed, gated)
     }
 }

@@ -3,7 +3,8 @@ import JobQueue
 /// Step 3 of 7: which ids come next, fair between tenants, at a cost that does not grow with the backlog.
 enum FeedStatements {
     /// `$1` queue, `$2` lane, `$3` start after this tenant, `$4` or from the first, `$5` tenants at most, `$6` rows looked
-    /// at per tenant, `$7`-`$9` remembered positions.
+    /// at per tenant, `$7`-`$9` remembered positions; `$10` NULL, or how many lanes those rise that are looked for: who
+    /// waited that many times the queue's age limit, or else `$11` seconds.
     ///
     /// A loose index scan: one probe of `job_due` per tenant, then at most `$6` rows of it. `state = 0` is literal: a
     /// parameter would miss the partial index. What cannot run now is skipped, but counts as looked at, so a full key
@@ -24,8 +25,10 @@ enum FeedStatements {
               FROM tenants t WHERE t.tenant IS NOT NULL AND t.n < $5),
         p AS (SELECT * FROM unnest($7::text[], $8::bigint[], $9::uuid[]) AS p(tenant, run_at, id))
         SELECT t.tenant, x.id, us(x.run_at), x.may_run,
-               row_number() OVER (PARTITION BY t.tenant ORDER BY x.run_at, x.id) AS turn
-          FROM tenants t LEFT JOIN p ON p.tenant = t.tenant,
+               row_number() OVER (PARTITION BY t.tenant ORDER BY x.run_at, x.id) AS turn,
+               (row_number() OVER (PARTITION BY t.tenant ORDER BY x.run_at, x.id) - 1) / coalesce(w.weight, 1) AS round
+          FROM tenants t LEFT JOIN p ON p.tenant = t.tenant
+               LEFT JOIN job_limit w ON w.scope = 'tenant' AND w.name = t.tenant,
                LATERAL (
                    SELECT j.id, j.run_at,
                           j.cancel_at IS NULL AND j.crashes < 2 AND NOT \(ClaimStatements.isPaused)
@@ -33,15 +36,17 @@ enum FeedStatements {
                                (SELECT count(*) FROM job_slot s WHERE s.limit_key = j.limit_key) < j.limit_max)
                           AND (j.rate_key IS NULL OR NOT EXISTS (
                                SELECT FROM rate_bucket b WHERE b.key = j.rate_key
-                                  AND b.tokens + extract(epoch FROM now() - b.at) * b.per_second < 1)) AS may_run
+                                  AND b.tokens + extract(epoch FROM now() - b.at) * b.per_second < 1))
+                          AND NOT \(LimitStatements.isFull) AS may_run
                      FROM job j
                     WHERE j.state = 0 AND j.queue = $1 AND j.lane = $2::smallint AND j.tenant = t.tenant
-                      AND j.run_at <= now()
+                      AND j.run_at <= now() - make_interval(secs => coalesce($10::float8, 0) * coalesce(
+                            (SELECT l.age_seconds FROM job_limit l WHERE l.scope = 'queue' AND l.name = $1)::float8, $11::float8))
                       AND (j.run_at, j.id) > (coalesce(at_us(p.run_at), '-infinity'),
                                               coalesce(p.id, '00000000-0000-0000-0000-000000000000'))
                     ORDER BY j.run_at, j.id LIMIT $6) x
          WHERE t.tenant IS NOT NULL
-         ORDER BY turn, t.tenant
+         ORDER BY round, t.tenant, turn
         """
 
     static let suspects = """
@@ -68,7 +73,8 @@ enum FeedStatements {
     static let tenantsMax = 256
 
     static func ready(
-        in list: ReadyList, atMost: Int, cursor: FeedCursor, on connection: isolated PostgresConnection
+        in list: ReadyList, atMost: Int, cursor: FeedCursor, rising lanes: Int? = nil,
+        on connection: isolated PostgresConnection
     ) throws -> Feed {
         if atMost <= 0 { return Feed(ids: [], cursor: cursor) }
         let fromStart = cursor.tenant.isEmpty
@@ -81,6 +87,7 @@ enum FeedStatements {
                 .text(list.queue), .int(Int64(list.lane.rawValue)), .text(cursor.tenant), .bool(fromStart),
                 .int(Int64(tenantsWanted)), .int(Int64(rowsPerTenant)), .textArray(positions.map(\.key)),
                 .intArray(positions.map(\.value.runAt)), .uuidArray(positions.map(\.value.id)),
+                lanes.map { .double(Double($0)) } ?? .null, .double(Double(JobLimit.ageSecondsStandard)),
             ])
         var ids: [JobID] = []
         var next = cursor

@@ -44,6 +44,10 @@ enum SweepStatements {
             """
         ),
         (
+            "circuit",
+            "DELETE FROM circuit WHERE coalesce(probe_at, first_at) < now() - interval '1 day'"
+        ),
+        (
             "pause",
             "DELETE FROM pause WHERE until < now()"
         ),

@@ -2,6 +2,9 @@ import ArgumentParser
 import Foundation
 import JobQueue
 import Postgres
+import Redis
+import Stores
+import Worker
 
 /// `cloudoptim jobs`
 struct JobsCommand: AsyncParsableCommand {
@@ -45,16 +48,40 @@ struct JobsCommand: AsyncParsableCommand {
 
     struct Explain: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Tells the life of a job, and why it is not running now.")
+            abstract: "Tells the life of a job, and every reason why it is not running now.",
+            discussion: "All of it was true at one moment: it is read in one statement.")
         @Argument(help: "The job's id.") var id: JobID
         @OptionGroup var form: OutputOptions
 
         func run() async throws {
-            let reader = try await StatusReader(try Settings().database)
-            let story = try await reader.explain(id)
+            let settings = Settings()
+            let reader = try await StatusReader(try settings.database)
+            var explanation = try await reader.explain(id, also: ExplainReasons.all)
+            let isDue =
+                !["running", "cancelling", "done", "cancelled", "dead"].contains(explanation.state)
+                && !explanation.reasons.contains { $0.code == "not-due" }
+            if isDue, let away = try await brokerTrouble(settings) { explanation.reasons.append(away) }
             switch form.output {
-            case .json: Console.print(try JSONText(encoding: story).text)
-            case .table: for line in story { Console.print(line) }
+            case .json: Console.print(try JSONText(encoding: explanation).text)
+            case .table: for line in explanation.lines { Console.print(line) }
+            }
+        }
+
+        /// Whether ids reach workers: asked of Redis itself.
+        private func brokerTrouble(_ settings: Settings) async throws -> Explanation.Reason? {
+            guard let redis = try settings.redis else { return nil }
+            let scan = WorkerConfiguration().scanEvery.seconds
+            do {
+                _ = try await RedisBroker(redis, prefix: settings.redisPrefix).lengths(of: [
+                    ReadyList(queue: "default", lane: .work)
+                ])
+                return nil
+            } catch let error as QueueError where error.code == .unavailable {
+                return .init(
+                    code: "redis-down",
+                    text:
+                        "Redis does not answer: workers look into the ledger themselves, within \(scan * 1.5) s (\(error.message))"
+                )
             }
         }
     }

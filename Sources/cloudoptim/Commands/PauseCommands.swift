@@ -4,22 +4,22 @@ import JobQueue
 import Postgres
 import Redis
 
-/// What is paused, on the command line.
-struct PauseTarget: ParsableArguments {
+/// What is paused or limited, on the command line.
+struct ScopeArguments: ParsableArguments {
     @Argument(help: "queue, kind, cluster, tenant, schedule or all.") var scope: String
     @Argument(help: "Its name; none for all.") var name = ""
 
     func validate() throws {
-        if PauseScope(scope, name) != nil { return }
-        guard PauseScope.words.contains(scope) else {
-            throw ValidationError("'\(scope)': wanted one of \(PauseScope.words.joined(separator: ", "))")
+        if JobScope(scope, name) != nil { return }
+        guard JobScope.words.contains(scope) else {
+            throw ValidationError("'\(scope)': wanted one of \(JobScope.words.joined(separator: ", "))")
         }
         throw ValidationError(scope == "all" ? "all takes no name" : "\(scope): its name is missing")
     }
 
-    var value: PauseScope { get throws { try PauseScope(scope, name) ?? { throw CleanExit.helpRequest() }() } }
+    var value: JobScope { get throws { try JobScope(scope, name) ?? { throw CleanExit.helpRequest() }() } }
 
-    static func text(_ scope: PauseScope) -> String { scope == .all ? "everything" : "\(scope.word) \(scope.name)" }
+    static func text(_ scope: JobScope) -> String { scope == .all ? "everything" : "\(scope.word) \(scope.name)" }
 }
 
 /// `cloudoptim pause`
@@ -35,7 +35,7 @@ struct PauseCommand: AsyncParsableCommand {
               cloudoptim pause schedule snapshot-cluster/prod-eu
             """)
 
-    @OptionGroup var target: PauseTarget
+    @OptionGroup var target: ScopeArguments
     @Option(help: "Why; shown to whoever asks.") var why = ""
     @Option(name: .customLong("for"), help: "How long: 90s, 15m, 2h, 7d; without it, until it is resumed.")
     var span: TimeSpan?
@@ -45,12 +45,12 @@ struct PauseCommand: AsyncParsableCommand {
         let scope = try target.value
         let desk = try await OperatorDesk.connect()
         guard try await desk.reader.exists(scope) else {
-            throw QueueError(.notFound, "no \(PauseTarget.text(scope))")
+            throw QueueError(.notFound, "no \(ScopeArguments.text(scope))")
         }
         try await desk.ledger.pause(scope, by: author.by, reason: why, for: span?.duration)
         await desk.hint([.pause])
         let end = span.map { "for \(Int($0.duration.seconds)) s" } ?? "until it is resumed"
-        Console.print("\(PauseTarget.text(scope)): paused by \(author.by) \(end)\(why.isEmpty ? "" : ": \(why)")")
+        Console.print("\(ScopeArguments.text(scope)): paused by \(author.by) \(end)\(why.isEmpty ? "" : ": \(why)")")
     }
 }
 
@@ -58,15 +58,15 @@ struct PauseCommand: AsyncParsableCommand {
 struct ResumeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(commandName: "resume", abstract: "Lifts a pause.")
 
-    @OptionGroup var target: PauseTarget
+    @OptionGroup var target: ScopeArguments
 
     func run() async throws {
         let scope = try target.value
         let desk = try await OperatorDesk.connect()
         guard try await desk.ledger.resume(scope) else {
-            throw QueueError(.notFound, "\(PauseTarget.text(scope)) is not paused")
+            throw QueueError(.notFound, "\(ScopeArguments.text(scope)) is not paused")
         }
         await desk.hint([.pause])
-        Console.print("\(PauseTarget.text(scope)): goes on")
+        Console.print("\(ScopeArguments.text(scope)): goes on")
     }
 }

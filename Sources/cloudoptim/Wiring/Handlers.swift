@@ -14,7 +14,8 @@ enum Handlers {
         let interruptions = InterruptionStore(connection)
         let sources = JobSources(
             registry: clusters, index: interruptions, interruptions: interruptions, policies: PolicyStore(connection),
-            prices: PriceStore(connection), farSides: try LiveFarSides(settings, clusters: clusters, logger: logger))
+            prices: PriceStore(connection), farSides: try LiveFarSides(settings, clusters: clusters, logger: logger),
+            circuits: CircuitStore(connection))
         var modes: [JobKind: Mode] = [:]
         for spec in specs { modes[spec.kind] = Mode(rawValue: spec.modeMax) }
         let known = modes

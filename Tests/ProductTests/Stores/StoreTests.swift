@@ -40,7 +40,9 @@ struct StoreTests {
                     InterruptionStore.newest, InterruptionStore.live, PolicyStore.mode, PolicyStore.setKillSwitch,
                     PolicyStore.current, PolicyStore.history, PolicyStore.insert, PolicyStore.setClusterKillSwitch,
                     PriceStore.spot, PriceStore.unavailable, PriceStore.insert,
-                ]
+                    CircuitStore.read, CircuitStore.wait, CircuitStore.fail, CircuitStore.succeed,
+                ] + SnapshotFields.all.map(\.sql)
+                + ExplainReasons.all.map { "WITH j AS (SELECT * FROM job WHERE id = $1) \($0)" }
             for (number, statement) in statements.enumerated() {
                 try await scene.connection.script("PREPARE product_\(number) AS \(statement)")
             }

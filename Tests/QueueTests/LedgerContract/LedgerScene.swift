@@ -15,10 +15,11 @@ struct LedgerScene {
     static let limited = JobSpec(kind: "limited", limit: .init(key: "limit/${target}", max: 2))
     static let rated = JobSpec(kind: "rated", rate: .init(key: "rate/${target}", perSecond: 1, burst: 2))
     static let urgent = JobSpec(kind: "urgent", lane: .interruption)
+    static let bulk = JobSpec(kind: "bulk", lane: .data)
     static let once = JobSpec(kind: "once", key: .init(template: "once/${target}"))
     static let hourly = JobSpec(
         kind: "hourly", key: .init(template: "hourly/${target}", releaseSeconds: 3600))
-    static let kinds: [JobKind] = ["plain", "limited", "rated", "urgent", "once", "hourly", "tick"]
+    static let kinds: [JobKind] = ["plain", "limited", "rated", "urgent", "once", "hourly", "tick", "bulk"]
 
     func worker(lease: Duration = .seconds(12)) async throws -> WorkerID {
         let id = WorkerID()

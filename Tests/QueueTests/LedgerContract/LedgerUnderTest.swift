@@ -27,11 +27,11 @@ protocol LedgerUnderTest: Sendable {
 
 extension LedgerUnderTest {
     func pause(_ scope: String, _ name: String, for duration: Duration? = nil) async throws {
-        try await control.pause(try #require(PauseScope(scope, name)), by: "test", reason: "", for: duration)
+        try await control.pause(try #require(JobScope(scope, name)), by: "test", reason: "", for: duration)
     }
     @discardableResult
     func resume(_ scope: String, _ name: String) async throws -> Bool {
-        try await control.resume(try #require(PauseScope(scope, name)))
+        try await control.resume(try #require(JobScope(scope, name)))
     }
 }
 

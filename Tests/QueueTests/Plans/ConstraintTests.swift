@@ -113,7 +113,34 @@ struct ConstraintTests {
             ]),
         Table(
             name: "pause", row: ["scope": "'all'", "name": "''", "by": "'me'"],
-            refused: [("pause_scope_check", ["scope": "'region'"])]),
+            refused: [
+                ("pause_scope_check", ["scope": "'region'"]), ("pause_reason_check", ["reason": "repeat('x', 501)"]),
+            ]),
+        Table(
+            name: "job_limit",
+            row: [
+                "scope": "'queue'", "name": "'q'", "running_max": "1", "per_second": "0.5", "burst": "1",
+                "depth_max": "1", "age_seconds": "1", "by": "'me'",
+            ],
+            refused: [
+                ("job_limit_scope_check", ["scope": "'all'", "depth_max": "NULL", "age_seconds": "NULL"]),
+                ("job_limit_name_check", ["name": "''"]), ("job_limit_running_max_check", ["running_max": "0"]),
+                ("job_limit_per_second_check", ["per_second": "0"]), ("job_limit_burst_check", ["burst": "0.9"]),
+                (
+                    "job_limit_weight_check",
+                    ["scope": "'tenant'", "depth_max": "NULL", "age_seconds": "NULL", "weight": "0"]
+                ),
+                ("job_limit_depth_max_check", ["depth_max": "0"]),
+                ("job_limit_age_seconds_check", ["age_seconds": "0"]),
+                ("job_limit_reason_check", ["reason": "repeat('x', 501)"]), ("job_limit_check", ["burst": "NULL"]),
+                ("job_limit_check1", ["weight": "2"]), ("job_limit_check2", ["scope": "'kind'"]),
+            ]),
+        Table(
+            name: "circuit", row: ["side": "'aws'", "target": "'c1'", "failures": "1", "last_error": "'x'"],
+            refused: [
+                ("circuit_side_check", ["side": "''"]), ("circuit_target_check", ["target": "''"]),
+                ("circuit_failures_check", ["failures": "0"]),
+            ]),
     ]
 
     private func insert(_ table: String, _ row: [String: String]) -> String {

@@ -140,7 +140,7 @@ struct PlanTests {
                         FeedStatements.ready,
                         [
                             .text("default"), .int(2), .text(cursor), .bool(cursor.isEmpty), .int(256), .int(256),
-                            .textArray([]), .intArray([]), .uuidArray([]),
+                            .textArray([]), .intArray([]), .uuidArray([]), .null, .double(600),
                         ], mode, on: scene.connection)
                     let name = "ready after '\(cursor)', \(mode)"
                     #expect(

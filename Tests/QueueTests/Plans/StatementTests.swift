@@ -18,11 +18,17 @@ enum AllStatements {
         ("FeedStatements.suspects", FeedStatements.suspects),
         ("FeedStatements.readyLists", FeedStatements.readyLists),
         ("ClaimStatements.claim", ClaimStatements.claim),
-        ("ClaimStatements.ratedCandidates", ClaimStatements.ratedCandidates),
-        ("ClaimStatements.makeBuckets", ClaimStatements.makeBuckets),
-        ("ClaimStatements.lockBuckets", ClaimStatements.lockBuckets),
-        ("ClaimStatements.spendTokens", ClaimStatements.spendTokens),
-        ("ClaimStatements.postpone", ClaimStatements.postpone),
+        ("GateStatements.gated", GateStatements.gated),
+        ("GateStatements.lockLimits", GateStatements.lockLimits),
+        ("GateStatements.taken", GateStatements.taken),
+        ("GateStatements.occupySlots", GateStatements.occupySlots),
+        ("GateStatements.makeBuckets", GateStatements.makeBuckets),
+        ("GateStatements.lockBuckets", GateStatements.lockBuckets),
+        ("GateStatements.spendTokens", GateStatements.spendTokens),
+        ("GateStatements.postpone", GateStatements.postpone),
+        ("LimitStatements.set", LimitStatements.set),
+        ("LimitStatements.clear", LimitStatements.clear),
+        ("LimitStatements.depths", LimitStatements.depths),
         ("WorkerStatements.register", WorkerStatements.register),
         ("WorkerStatements.renew", WorkerStatements.renew),
         ("WorkerStatements.setState", WorkerStatements.setState),
@@ -71,14 +77,14 @@ enum AllStatements {
         ("SelectionStatements.exists", SelectionStatements.exists),
         ("StatusReader.jobSQL", StatusReader.jobSQL),
         ("StatusReader.kindsSQL", StatusReader.kindsSQL),
-        ("StatusReader.reasonsSQL", StatusReader.reasonsSQL),
-        ("StatusReader.aheadSQL", StatusReader.aheadSQL),
+        ("ExplainStatements.explain", ExplainStatements.explain([])),
     ]
 
     /// Strings that are no statements: fragments, and a command that cannot be prepared.
     static let others: Set = [
         "ClaimStatements.isPaused", "EffectStatements.lockTimeout", "ScheduleStatements.isPaused",
-        "SelectionStatements.fits",
+        "SelectionStatements.fits", "ExplainStatements.reasons", "ExplainStatements.ahead", "LimitStatements.holds",
+        "LimitStatements.isHeld", "LimitStatements.isFull",
     ]
 }
 
