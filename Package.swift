@@ -102,7 +102,8 @@ var targets: [Target] = [
     tests("SimulatorTests", ["Simulator", "HTTPClient", "Infrastructure"], exclude: ["Resources"]),
     tests(
         "ProductTests",
-        ["Infrastructure", "Optimizer", "Jobs", "Stores", "JobQueue", "Worker", "Postgres", "Sealing", log]),
+        ["Infrastructure", "Optimizer", "Jobs", "Stores", "JobQueue", "Worker", "Postgres", "Sealing", log],
+        exclude: ["Resources"]),
     tests("TidyTests", ["JobQueue", "Jobs", "Infrastructure", yams], exclude: ["Resources"]),
     tests("DemoTests", ["Demo"]),
     tests(

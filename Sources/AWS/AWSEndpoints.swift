@@ -12,6 +12,8 @@ public enum AWSService: String, Sendable, CaseIterable {
     case autoscaling
     /// Kubernetes clusters.
     case eks
+    /// The price list.
+    case pricing
 
     /// The service's part of `AWS_ENDPOINT_URL_<…>`.
     var environmentName: String {
@@ -21,6 +23,7 @@ public enum AWSService: String, Sendable, CaseIterable {
         case .sts: "STS"
         case .autoscaling: "AUTO_SCALING"
         case .eks: "EKS"
+        case .pricing: "PRICING"
         }
     }
 }
@@ -54,7 +57,8 @@ public struct AWSEndpoints: Sendable {
                 .invalidRequest, action: service.rawValue, message: "\"\(region.prefix(40))\" is no AWS region",
                 mayHaveBeenExecuted: false)
         }
-        return "https://\(service.rawValue).\(region).\(AWSEndpoints.suffix(region))"
+        let host = service == .pricing ? "api.pricing" : service.rawValue
+        return "https://\(host).\(region).\(AWSEndpoints.suffix(region))"
     }
 
     static func isRegion(_ text: String) -> Bool {

@@ -45,6 +45,11 @@ public struct EC2Cloud: Cloud {
         try await translated { try await client.describeSpotPriceHistory(types: types, since: since) }
     }
 
+    /// `DescribeAvailabilityZones`.
+    public func zoneIDs() async throws -> [String: String] {
+        try await translated { try await client.availabilityZones() }
+    }
+
     /// `CreateFleet`.
     public func createFleet(_ request: FleetRequest, token: String) async throws -> FleetAnswer {
         try await translated { try await client.createFleet(request, token: token) }

@@ -5,7 +5,7 @@ struct ServiceCall: Sendable {
     enum Payload: Sendable {
         /// EC2, STS, Auto Scaling: a form in, XML out.
         case form(version: String, parameters: [(String, String)])
-        /// SQS: JSON in and out.
+        /// SQS, the price list: JSON in and out.
         case json(target: String, body: [UInt8])
         /// EKS: path and query in, JSON out.
         case rest(method: String, path: String, query: [(String, String)])
@@ -69,7 +69,8 @@ struct ServiceCall: Sendable {
             }.joined(separator: "&")
             return ([("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")], Array(text.utf8))
         case .json(let target, let body):
-            return ([("Content-Type", "application/x-amz-json-1.0"), ("X-Amz-Target", target)], body)
+            let version = service == .pricing ? "1.1" : "1.0"
+            return ([("Content-Type", "application/x-amz-json-\(version)"), ("X-Amz-Target", target)], body)
         case .rest:
             return ([("Accept", "application/json")], [])
         }

@@ -80,6 +80,25 @@ public enum Verb: Hashable, Sendable, Codable {
     }
 }
 
+/// What voluntary work has an hourly budget for.
+public enum Disturbance: String, Sendable, Codable, CaseIterable {
+    /// A node is cordoned.
+    case node
+    /// A pod is evicted or deleted.
+    case pod
+}
+
+extension Verb {
+    /// What it disturbs; nil: nothing, or it undoes a disturbance.
+    public var disturbs: Disturbance? {
+        switch self {
+        case .cordon: .node
+        case .evict, .deletePod: .pod
+        default: nil
+        }
+    }
+}
+
 /// One thing a decision wants done, and why.
 public struct Action: Hashable, Sendable, Codable {
     /// The effect key: business identity, never the round (`evict/<cluster>/<pod uid>`). At most 512 bytes.

@@ -28,6 +28,8 @@ public protocol CloudReader: Sendable {
     func clusterNames() async throws -> [String]
     /// Spot prices of Linux since then, and those in force at that time.
     func spotPrices(types: [String], since: Date) async throws -> [SpotPrice]
+    /// The id of each zone by its name in this account.
+    func zoneIDs() async throws -> [String: String]
 }
 
 /// Changes one AWS account in one region; only ActionRunner is given it. Every call may throw `FarSideError`.

@@ -150,37 +150,26 @@ public struct IndexedInstance: Hashable, Sendable, Codable {
     public var nodeUID: String
     /// When it was last seen.
     public var seenAt: Date
+    /// Its instance type; nil: not told.
+    public var type: String?
+    /// Its zone's name; nil: not told.
+    public var zone: String?
+    /// How it is paid; nil: the node's labels do not tell.
+    public var capacity: CapacityType?
 
     /// Makes an entry.
-    public init(instance: InstanceID, cluster: ClusterID, node: String, nodeUID: String, seenAt: Date) {
+    public init(
+        instance: InstanceID, cluster: ClusterID, node: String, nodeUID: String, seenAt: Date, type: String? = nil,
+        zone: String? = nil, capacity: CapacityType? = nil
+    ) {
+        self.type = type
+        self.zone = zone
+        self.capacity = capacity
         self.instance = instance
         self.cluster = cluster
         self.node = node
         self.nodeUID = nodeUID
         self.seenAt = seenAt
-    }
-}
-
-/// What one replacement saves against running on demand.
-public struct SavingFact: Hashable, Sendable, Codable {
-    /// The intent it belongs to.
-    public var key: String
-    /// The cluster.
-    public var cluster: ClusterID
-    /// The new instance.
-    public var instance: InstanceID
-    /// What it costs less per hour than the same type on demand.
-    public var perHour: MicroDollars
-    /// From when.
-    public var since: Date
-
-    /// Makes one.
-    public init(key: String, cluster: ClusterID, instance: InstanceID, perHour: MicroDollars, since: Date) {
-        self.key = key
-        self.cluster = cluster
-        self.instance = instance
-        self.perHour = perHour
-        self.since = since
     }
 }
 
@@ -200,8 +189,26 @@ public enum Fact: Hashable, Sendable, Codable {
     case indexedInstance(IndexedInstance)
     /// Everything of the cluster that was last seen before then is gone.
     case indexSwept(cluster: ClusterID, before: Date)
-    /// A replacement saves money.
+    /// Something is expected to save money.
     case saving(SavingFact)
+    /// What a saving brought on a day.
+    case savingDay(SavingDayFact)
+    /// Rows of these ages may go.
+    case sweep(SweepFact)
+    /// Spot prices were read.
+    case spotPrices(SpotPriceFact)
+    /// On-demand prices were read.
+    case onDemandPrices(OnDemandFact)
+    /// Advice was read.
+    case advice(AdviceFact)
+    /// The zones of an account were read.
+    case accountZones(AccountZonesFact)
+    /// How far a source of prices was read.
+    case priceSource(PriceSourceFact)
+    /// Days of spot prices are there, or can never be had.
+    case priceDays(PriceDaysFact)
+    /// A pool did something to an account.
+    case poolIncident(account: String, PoolIncident)
 }
 
 /// A message to delete once what it brought is committed; harmless when lost.
@@ -221,4 +228,7 @@ public enum Next: Hashable, Sendable, Codable {
     case again(afterMilliseconds: Int64)
     /// The job ends without having reached its aim; a finding says why as well.
     case stop(reason: String)
+
+    /// Whether it is the job's last round.
+    public var isEnd: Bool { if case .again = self { false } else { true } }
 }

@@ -129,11 +129,14 @@ public struct SpotPrice: Hashable, Sendable, Codable {
     public var price: MicroDollars
     /// When it changed.
     public var since: Date
+    /// When it was last seen in force; nil: not told.
+    public var lastSeen: Date?
 
     /// Makes a price.
-    public init(pool: SpotPool, price: MicroDollars, since: Date) {
+    public init(pool: SpotPool, price: MicroDollars, since: Date, lastSeen: Date? = nil) {
         self.pool = pool
         self.price = price
         self.since = since
+        self.lastSeen = lastSeen
     }
 }

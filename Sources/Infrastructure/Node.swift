@@ -73,6 +73,14 @@ public struct Node: Hashable, Sendable, Codable {
     public var instanceType: String? { labels["node.kubernetes.io/instance-type"] }
     /// `amd64` or `arm64`, from the well-known label.
     public var architecture: String? { labels["kubernetes.io/arch"] }
+    /// How it is paid, from the labels of managed node groups and Karpenter; nil: they do not tell.
+    public var capacityType: CapacityType? {
+        switch labels["eks.amazonaws.com/capacityType"] ?? labels["karpenter.sh/capacity-type"] {
+        case "SPOT", "spot": .spot
+        case "ON_DEMAND", "on-demand": .onDemand
+        default: nil
+        }
+    }
 }
 
 /// A node by name and UID, as actions name it.

@@ -8,6 +8,10 @@ public protocol ClusterRegistry: Sendable {
     func clusters(onQueue url: String, of tenant: Tenant) async throws -> [ClusterRegistration]
     /// The tenant's clusters in this account and region, by id.
     func clusters(in account: AccountTarget) async throws -> [ClusterRegistration]
+    /// Every tenant's clusters of a region: for the installation's own jobs.
+    func clusters(inRegion region: String) async throws -> [ClusterRegistration]
+    /// The regions that have clusters.
+    func regions() async throws -> [String]
 }
 
 /// Which node of which cluster an instance is.
@@ -33,14 +37,18 @@ public protocol Policies: Sendable {
     func mode(of cluster: ClusterID?, kind: String) async throws -> Mode
     /// The cluster's policy in its current version, every window with its zone; the defaults where none was ever set.
     func policy(of cluster: ClusterID) async throws -> ClusterPolicy
+    /// Takes one from the cluster's budget of the last hour, if any is left; the same key again takes nothing more.
+    func take(
+        _ disturbance: Disturbance, key: String, of cluster: ClusterID, at now: Date, atMost max: Int
+    ) async throws -> Bool
+    /// How many were taken since then: what a plan must leave room for.
+    func taken(_ disturbance: Disturbance, of cluster: ClusterID, since: Date) async throws -> Int
 }
 
-/// What capacity costs, as far as we know.
-public protocol Prices: Sendable {
-    /// The last known spot price of each pool of a region, newer than `since`, for the types.
-    func spot(region: String, types: [String], since: Date) async throws -> [SpotPrice]
-    /// The pools of an account that gave nothing and are not to be asked before `now` has passed their time.
-    func unavailable(account: String, region: String, now: Date) async throws -> [UnavailablePoolFact]
+/// Decisions that wait for a person, and what became of them.
+public protocol Proposals: Sendable {
+    /// A proposal of this tenant; nil: there is none of that id.
+    func proposal(_ id: String, of tenant: Tenant) async throws -> Proposal?
 }
 
 /// The credentials of clusters.
@@ -59,6 +67,8 @@ public protocol FarSides: Sendable {
     func cloud(_ registration: ClusterRegistration, session: String) async throws -> any Cloud
     /// The cluster's interruption queue.
     func queue(_ registration: ClusterRegistration, session: String) async throws -> any MessageQueue
+    /// What capacity costs in a region, read with the installation's own credentials.
+    func market(region: String, session: String) async throws -> any Market
     /// Webhooks.
     var webhook: any Webhook { get }
 }

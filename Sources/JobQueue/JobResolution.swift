@@ -184,9 +184,9 @@ extension JobSpec.ParameterType {
 }
 
 /// Guesses what was meant by a name that is not known.
-enum Spelling {
+public enum Spelling {
     /// `; did you mean 'x'?`, or nothing when no name is near.
-    static func hint(for name: String, among known: some Sequence<String>) -> String {
+    public static func hint(for name: String, among known: some Sequence<String>) -> String {
         guard name.utf8.count <= 64 else { return "" }
         let near = known.map { (distance(name, $0), $0) }.min { $0 < $1 }
         guard let near, near.0 <= max(1, min(name.count, near.1.count) / 3) else { return "" }

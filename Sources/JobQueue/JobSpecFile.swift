@@ -142,6 +142,15 @@ public struct JobSpecProblem: Sendable, Hashable, CustomStringConvertible {
     /// What should.
     public var wanted: String
 
+    /// Names a problem.
+    public init(file: String, line: Int, field: String, found: String, wanted: String) {
+        self.file = file
+        self.line = line
+        self.field = field
+        self.found = found
+        self.wanted = wanted
+    }
+
     /// `jobspecs/poll-sqs.yaml:7: schedule.every: found '5', wanted a duration …`.
     public var description: String {
         "\(file):\(line): \(field.isEmpty ? "jobspec" : field): found \(found), wanted \(wanted)"

@@ -1,6 +1,6 @@
 import Foundation
 
-/// SHA-256 (FIPS 180-4) of short texts, for keys and the twin's tokens: this module imports no cryptography.
+/// SHA-256 (FIPS 180-4) of texts, for the twin's tokens and digests of observations: this module imports no cryptography.
 public enum SHA256Digest {
     /// 64 hexadecimal characters.
     public static func hex(of text: String) -> String {

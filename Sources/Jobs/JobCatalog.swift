@@ -7,6 +7,8 @@ public struct JobCatalog: Sendable {
     /// The product's kinds.
     public static let all = JobCatalog([
         PollSQS.self, InterruptNode.self, DrainNode.self, ReplaceNode.self, SnapshotCluster.self, RestoreMarks.self,
+        FetchAdvisor.self, FetchSpotPrices.self, FetchOnDemandPrices.self, FillPriceGap.self,
+        DailyRefresh.self, MeasureSavings.self,
         Notify.self, Noop.self,
     ])
 

@@ -34,6 +34,14 @@ public struct ReplacementPlan: Hashable, Sendable, Codable {
         public var unavailable: [UnavailablePoolFact]
         /// Price histories by pool, oldest first.
         public var prices: [SpotPool: [SpotPrice]]
+        /// On-demand prices by type, as far as they were listed for the region.
+        public var onDemand: [String: MicroDollars]
+        /// The Spot Advisor's advice by type; empty: the shipped copy's.
+        public var advice: [String: SpotAdvice]
+        /// What pools did to us lately.
+        public var incidents: [PoolIncident]
+        /// Up to which score pools are asked first, and at all before on demand.
+        public var risk: SpotPolicy?
         /// World time.
         public var now: Date
 
@@ -41,7 +49,8 @@ public struct ReplacementPlan: Hashable, Sendable, Codable {
         public init(
             requirement: ReplacementRequirement, region: String, zones: [String: String?], families: [String] = [],
             interrupted: SpotPool? = nil, unavailable: [UnavailablePoolFact] = [],
-            prices: [SpotPool: [SpotPrice]] = [:], now: Date
+            prices: [SpotPool: [SpotPrice]] = [:], onDemand: [String: MicroDollars] = [:],
+            advice: [String: SpotAdvice] = [:], incidents: [PoolIncident] = [], risk: SpotPolicy? = nil, now: Date
         ) {
             self.requirement = requirement
             self.region = region
@@ -50,6 +59,10 @@ public struct ReplacementPlan: Hashable, Sendable, Codable {
             self.interrupted = interrupted
             self.unavailable = unavailable
             self.prices = prices
+            self.onDemand = onDemand
+            self.advice = advice
+            self.incidents = incidents
+            self.risk = risk
             self.now = now
         }
     }
@@ -85,19 +98,20 @@ public struct ReplacementPlan: Hashable, Sendable, Codable {
             steps = []
             return
         }
+        let book = PoolBook(
+            region: question.region, prices: question.prices.values.flatMap(\.self), onDemand: question.onDemand,
+            advice: question.advice, incidents: question.incidents, now: question.now, catalogue: catalogue,
+            shipped: advisor)
         var pools: [Ranked] = []
         for type in types {
+            let onDemand = book.onDemand(type.name)?.price ?? type.onDemandUSEast1
             for zone in zones.keys {
-                let pool = SpotPool(region: question.region, zone: zone, type: type.name)
-                let history = question.prices[pool] ?? []
-                let advice = advisor.advice(type: type.name, region: question.region)
-                let risk = SpotRisk(
-                    advice: advice, history: history, onDemand: type.onDemandUSEast1, incidents: [], now: question.now)
-                let guess = Double(type.onDemandUSEast1.rawValue) * (1 - Double(advice?.savingPercent ?? 0) / 100)
                 pools.append(
                     Ranked(
-                        pool: pool, type: type, risk: risk.score, price: history.last?.price.rawValue ?? Int64(guess),
-                        isOffered: advice != nil || !history.isEmpty))
+                        pool: SpotPool(region: question.region, zone: zone, type: type.name), type: type,
+                        risk: book.risk(type.name, zone: zone).score,
+                        price: (book.expectedSpot(type.name, zone: zone) ?? onDemand).rawValue, onDemand: onDemand,
+                        isOffered: book.isOffered(type.name, zone: zone)))
             }
         }
         let blocked = Set(question.unavailable.filter { $0.until > question.now }.map { Blocked($0.pool, $0.capacity) })
@@ -105,11 +119,12 @@ public struct ReplacementPlan: Hashable, Sendable, Codable {
             $0.isOffered && $0.pool != question.interrupted && !blocked.contains(Blocked($0.pool, .spot))
         }.sorted(by: Ranked.isBetter)
         let onDemand = pools.filter { !blocked.contains(Blocked($0.pool, .onDemand)) }.sorted {
-            ($0.type.onDemandUSEast1, $0.pool) < ($1.type.onDemandUSEast1, $1.pool)
+            ($0.onDemand, $0.pool) < ($1.onDemand, $1.pool)
         }
-        let low = spot.filter { $0.risk <= ReplacementPlan.riskMax }
+        let riskMax = question.risk?.riskMax ?? ReplacementPlan.riskMax
+        let low = spot.filter { $0.risk <= riskMax }
         let drafts: [(CapacityType, [Ranked], String)] = [
-            (.spot, low, "spot, risk up to \(ReplacementPlan.riskMax)"), (.spot, spot, "spot, any risk"),
+            (.spot, low, "spot, risk up to \(riskMax)"), (.spot, spot, "spot, any risk"),
             (.onDemand, onDemand, "on demand"),
         ]
         steps = drafts.filter { !$0.1.isEmpty }.enumerated().map { number, draft in
@@ -135,6 +150,7 @@ public struct ReplacementPlan: Hashable, Sendable, Codable {
         let type: InstanceType
         let risk: Double
         let price: Int64
+        let onDemand: MicroDollars
         let isOffered: Bool
 
         static func isBetter(_ left: Ranked, _ right: Ranked) -> Bool {

@@ -1,18 +1,9 @@
+import Infrastructure
+
 /// How often spot instances of a type are interrupted in a region, by AWS's public Spot Advisor.
 public struct SpotAdvisor: Sendable {
-    /// What it says of one type in one region.
-    public struct Advice: Hashable, Sendable, Codable {
-        /// The range of the interruption rate: 0 is below 5 %, 4 above 20 %.
-        public let range: Int
-        /// The saving against on demand in per cent, 0 to 99, rounded down to an even number.
-        public let savingPercent: Int
-
-        /// Makes advice.
-        public init(range: Int, savingPercent: Int) {
-            self.range = range
-            self.savingPercent = savingPercent
-        }
-    }
+    /// What it says of one type in one region; the shipped data's savings are 0 to 99, rounded down to an even number.
+    public typealias Advice = SpotAdvice
 
     /// The data shipped with the program, of 2025-06-28.
     public static let shipped = SpotAdvisor(types: spotAdvisorTypesText, regions: spotAdvisorText)

@@ -20,38 +20,6 @@ public struct SpotRisk: Hashable, Sendable, Codable {
     /// The score, 0 to 1, higher is worse.
     public var score: Double { 0.60 * publicRate + 0.25 * volatility + 0.10 * gap + 0.05 * recency }
 
-    /// What a pool did to us.
-    public struct Incident: Hashable, Sendable {
-        /// The kinds, by weight.
-        public enum Kind: Hashable, Sendable {
-            /// An instance was interrupted.
-            case interruption
-            /// A launch found no capacity.
-            case noCapacity
-            /// A rebalance recommendation.
-            case rebalance
-
-            var weight: Double {
-                switch self {
-                case .interruption: 1.0
-                case .noCapacity: 0.8
-                case .rebalance: 0.5
-                }
-            }
-        }
-
-        /// What happened.
-        public var kind: Kind
-        /// When.
-        public var at: Date
-
-        /// Makes an incident.
-        public init(_ kind: Kind, at: Date) {
-            self.kind = kind
-            self.at = at
-        }
-    }
-
     /// Scores a pool.
     /// - Parameters:
     ///   - advice: of the Spot Advisor; nil: unknown.
@@ -59,7 +27,7 @@ public struct SpotRisk: Hashable, Sendable, Codable {
     ///   - onDemand: the type's price on demand; nil: unknown.
     ///   - incidents: what the pool did to us.
     public init(
-        advice: SpotAdvisor.Advice?, history: [SpotPrice], onDemand: MicroDollars?, incidents: [Incident], now: Date
+        advice: SpotAdvisor.Advice?, history: [SpotPrice], onDemand: MicroDollars?, incidents: [PoolIncident], now: Date
     ) {
         var confidence = 0.05
         if let advice {
@@ -74,7 +42,7 @@ public struct SpotRisk: Hashable, Sendable, Codable {
         } else {
             volatility = 0.5
         }
-        if let price = history.last?.price, let onDemand, onDemand > .zero {
+        if let price = history.last(where: { $0.since <= now })?.price, let onDemand, onDemand > .zero {
             gap = min(1, max(0, Double(price.rawValue) / Double(onDemand.rawValue)))
             confidence += 0.10
         } else if let advice {
@@ -120,4 +88,37 @@ public struct SpotRisk: Hashable, Sendable, Codable {
         let mean = sum / covered
         return max(0, squares / covered - mean * mean).squareRoot() / mean
     }
+}
+
+extension PoolIncident.Kind {
+    /// How much it counts in T.
+    var weight: Double {
+        switch self {
+        case .interruption: 1.0
+        case .noCapacity: 0.8
+        case .rebalance: 0.5
+        }
+    }
+}
+
+extension SpotRisk {
+    /// The score term by term, for people.
+    /// - Parameters:
+    ///   - advice: what P was made from.
+    ///   - hasPrice: whether G was made from a spot price.
+    ///   - isOwnRegion: whether the on-demand price is the region's own; nil: it is unknown.
+    public func explanation(advice: SpotAdvice?, hasPrice: Bool, isOwnRegion: Bool?) -> String {
+        let ranges = ["below 5 %", "5-10 %", "10-15 %", "15-20 %", "above 20 %"]
+        let rate = advice.map { "interrupted \(ranges[min(4, max(0, $0.range))])" } ?? "interruption rate unknown"
+        let moved =
+            volatility == 0.5 && confidence < 0.99 ? "price history short" : "price moved \(percent(volatility * 0.10))"
+        let price =
+            hasPrice
+            ? "spot at \(percent(gap)) of on demand\(isOwnRegion == false ? " of us-east-1" : "")"
+            : advice == nil ? "price unknown" : "saving by the Spot Advisor"
+        let lately = recency > 0.001 ? "failed us lately" : "no incident of ours"
+        return "\(rate); \(moved); \(price); \(lately)"
+    }
+
+    private func percent(_ share: Double) -> String { "\((share * 1000).rounded() / 10) %" }
 }

@@ -24,6 +24,8 @@ public struct ClusterStore: ClusterRegistry, Credentials {
     static let inAccount = """
         SELECT \(columns) FROM cluster WHERE tenant = $1 AND account = $2 AND region = $3 ORDER BY id
         """
+    static let inRegion = "SELECT \(columns) FROM cluster WHERE region = $1 ORDER BY id"
+    static let regions = "SELECT DISTINCT region FROM cluster ORDER BY region"
     static let every = "SELECT \(columns) FROM cluster ORDER BY id"
     static let sealed = "SELECT credential FROM cluster WHERE id = $1 AND tenant = $2"
     static let insertTenant = "INSERT INTO tenant (name) VALUES ($1) ON CONFLICT (name) DO NOTHING"
@@ -63,6 +65,16 @@ public struct ClusterStore: ClusterRegistry, Credentials {
             ClusterStore.inAccount,
             [.text(account.tenant.rawValue), .text(account.account), .text(account.region)]
         ).map(ClusterStore.registration)
+    }
+
+    /// Every tenant's clusters of a region.
+    public func clusters(inRegion region: String) async throws -> [ClusterRegistration] {
+        try await connection.query(ClusterStore.inRegion, [.text(region)]).map(ClusterStore.registration)
+    }
+
+    /// The regions that have clusters.
+    public func regions() async throws -> [String] {
+        try await connection.query(ClusterStore.regions).map { try $0.string(0) }
     }
 
     /// Every cluster, by id.

@@ -34,6 +34,8 @@ public struct PolicyStore: Policies {
          WHERE c.id = $1 AND $2::int = coalesce((SELECT max(version) FROM cluster_policy WHERE cluster_id = $1), 0)
         ON CONFLICT (cluster_id, version) DO NOTHING
         """
+    static let take = "SELECT take_disturbance($1, $2, $3, $4, $5::int)"
+    static let taken = "SELECT count(*) FROM disturbance WHERE cluster_id = $1 AND what = $2 AND at > $3"
     static let setKillSwitch = "UPDATE kill_switch SET is_on = $1, changed_by = $2, changed_at = now()"
     static let setClusterKillSwitch = """
         INSERT INTO cluster_kill_switch (cluster_id, is_on, changed_by)
@@ -65,6 +67,31 @@ public struct PolicyStore: Policies {
         var policy = try row.jsonIfPresent(2).map { try ClusterPolicy(document: $0.text) } ?? ClusterPolicy()
         policy.version = Int(try row.int(1))
         return policy.inZone(try row.string(0))
+    }
+
+    /// The policy as it was written: windows without a zone have none. The defaults where none was ever set.
+    /// - Throws: `QueueError` `notFound` for a cluster that is not registered.
+    public func written(of cluster: ClusterID) async throws -> ClusterPolicy {
+        if let newest = try await history(of: cluster, limit: 1).first { return newest.policy }
+        _ = try await policy(of: cluster)
+        return ClusterPolicy()
+    }
+
+    /// Takes one from the cluster's budget of the last hour, if any is left; the same key again takes nothing more.
+    public func take(
+        _ disturbance: Disturbance, key: String, of cluster: ClusterID, at now: Date, atMost max: Int
+    ) async throws -> Bool {
+        try await connection.query(
+            PolicyStore.take,
+            [.text(cluster.rawValue), .text(disturbance.rawValue), .text(key), .date(now), .int(Int64(max))]
+        ).first?.bool(0) ?? false
+    }
+
+    /// How many were taken since then.
+    public func taken(_ disturbance: Disturbance, of cluster: ClusterID, since: Date) async throws -> Int {
+        let rows = try await connection.query(
+            PolicyStore.taken, [.text(cluster.rawValue), .text(disturbance.rawValue), .date(since)])
+        return Int(try rows.first?.int(0) ?? 0)
     }
 
     /// A version of a policy, and who made it when.
@@ -127,7 +154,7 @@ public struct PolicyStore: Policies {
 
     /// Limits one feature or kind of job in one cluster: a new version of its policy.
     public func setMode(_ mode: Mode, of cluster: ClusterID, kind: String, by who: String) async throws {
-        var policy = try await history(of: cluster, limit: 1).first?.policy ?? ClusterPolicy()
+        var policy = try await written(of: cluster)
         policy.modes[kind] = mode
         _ = try await set(policy, of: cluster, by: who, note: "\(kind): \(mode.rawValue)")
     }

@@ -8,6 +8,9 @@ extension Migration {
             try [
                 ("V101_clusters.sql", PackageResources.V101_clusters_sql),
                 ("V102_policies.sql", PackageResources.V102_policies_sql),
+                ("V103_proposals.sql", PackageResources.V103_proposals_sql),
+                ("V104_prices.sql", PackageResources.V104_prices_sql),
+                ("V105_savings.sql", PackageResources.V105_savings_sql),
             ].map { try Migration(name: $0.0, sql: String(decoding: $0.1, as: UTF8.self)) }
         }
     }

@@ -10,13 +10,24 @@ public enum RecordStatements {
     public static let all: [String: String] = [
         "event": event, "event_dead_letter": eventDeadLetter, "interruption": interruption,
         "interruption_progress": interruptionProgress, "unavailable_pool": unavailablePool,
-        "indexed_instance": indexedInstance, "instance_sweep": instanceSweep, "saving": saving, "finding": finding,
-    ]
+        "indexed_instance": indexedInstance, "instance_sweep": instanceSweep, "finding": finding,
+        "proposal": proposal, "proposal_end": proposalEnd,
+    ].merging(PriceStatements.all) { own, _ in own }.merging(SavingStatements.all) { own, _ in own }
 
     /// The writers that the ledger is opened with.
     public static var writers: RecordWriters { RecordWriters(all) }
 
+    /// Warnings and rebalance recommendations also count against the pool of an instance that the index knows.
     static let event = """
+        WITH incident AS (
+            INSERT INTO pool_incident (account, region, zone, type, kind, at)
+            SELECT DISTINCT v->>'account', v->>'region', x.zone, x.type,
+                   CASE WHEN v->>'kind' = 'rebalance' THEN 'rebalance' ELSE 'interruption' END, (v->>'at')::timestamptz
+              FROM unnest($2::jsonb[]) AS t(v), jsonb_array_elements_text(v->'instances') AS i(id),
+                   instance_index x JOIN cluster c ON c.id = x.cluster_id AND c.tenant = $3::text
+             WHERE v->>'kind' IN ('rebalance', 'spot-warning') AND x.instance_id = i.id AND c.account = v->>'account'
+               AND c.region = v->>'region' AND x.type IS NOT NULL AND x.zone IS NOT NULL
+            ON CONFLICT DO NOTHING)
         INSERT INTO event (key, tenant, queue, kind, account, region, instances, cluster_id, at, outcome, note, job_id)
         SELECT DISTINCT ON (t.key) t.key, $3::text, v->>'queue', v->>'kind', v->>'account', v->>'region',
                ARRAY(SELECT jsonb_array_elements_text(v->'instances')), v->>'cluster', (v->>'at')::timestamptz,
@@ -69,7 +80,17 @@ public enum RecordStatements {
           FROM p WHERE i.cluster_id = p.cluster_id AND i.instance_id = p.instance_id AND i.generation = p.generation
         """
 
+    /// A pool that gave nothing is remembered longer than it is left alone: the risk's term T counts it.
     static let unavailablePool = """
+        WITH incident AS (
+            INSERT INTO pool_incident (account, region, zone, type, kind, at)
+            SELECT DISTINCT v->>'account', v->'pool'->>'region', v->'pool'->>'zone', v->'pool'->>'type',
+                   CASE WHEN v->>'reason' = 'interrupted' THEN 'interruption' ELSE 'no-capacity' END,
+                   date_trunc('minute', world_now())
+              FROM unnest($1::text[], $2::jsonb[]) AS t(key, v)
+             WHERE v->>'capacity' = 'spot'
+               AND EXISTS (SELECT FROM cluster c WHERE c.tenant = $3::text AND c.account = v->>'account')
+            ON CONFLICT DO NOTHING)
         INSERT INTO unavailable_pool (account, region, zone, type, capacity, until, reason, tenant)
         SELECT DISTINCT ON (1, 2, 3, 4, 5) v->>'account', v->'pool'->>'region', v->'pool'->>'zone', v->'pool'->>'type',
                v->>'capacity', (v->>'until')::timestamptz, v->>'reason', $3::text
@@ -81,15 +102,29 @@ public enum RecordStatements {
            SET until = GREATEST(unavailable_pool.until, excluded.until), reason = excluded.reason, tenant = excluded.tenant
         """
 
+    /// A node that is seen also lives on: what node hours are measured by.
     static let indexedInstance = """
-        INSERT INTO instance_index (cluster_id, instance_id, node, node_uid, seen_at)
-        SELECT DISTINCT ON (1, 2) c.id, v->>'instance', v->>'node', v->>'node_uid', (v->>'seen_at')::timestamptz
+        WITH life AS (
+            INSERT INTO node_life (cluster_id, instance_id, type, zone, capacity, first_seen, last_seen)
+            SELECT DISTINCT ON (1, 2) c.id, v->>'instance', v->>'type', v->>'zone', v->>'capacity',
+                   (v->>'seen_at')::timestamptz, (v->>'seen_at')::timestamptz
+              FROM unnest($1::text[], $2::jsonb[]) AS t(key, v)
+              JOIN cluster c ON c.id = v->>'cluster' AND c.tenant = $3::text
+             ORDER BY 1, 2
+            ON CONFLICT (cluster_id, instance_id) DO UPDATE
+               SET last_seen = GREATEST(node_life.last_seen, excluded.last_seen),
+                   type = coalesce(node_life.type, excluded.type), zone = coalesce(node_life.zone, excluded.zone),
+                   capacity = coalesce(node_life.capacity, excluded.capacity))
+        INSERT INTO instance_index (cluster_id, instance_id, node, node_uid, seen_at, type, zone)
+        SELECT DISTINCT ON (1, 2) c.id, v->>'instance', v->>'node', v->>'node_uid', (v->>'seen_at')::timestamptz,
+               v->>'type', v->>'zone'
           FROM unnest($1::text[], $2::jsonb[]) AS t(key, v)
           JOIN cluster c ON c.id = v->>'cluster' AND c.tenant = $3::text
          WHERE $4::uuid IS NOT NULL
          ORDER BY 1, 2, 5 DESC
         ON CONFLICT (cluster_id, instance_id) DO UPDATE
-           SET node = excluded.node, node_uid = excluded.node_uid, seen_at = excluded.seen_at
+           SET node = excluded.node, node_uid = excluded.node_uid, seen_at = excluded.seen_at,
+               type = coalesce(excluded.type, instance_index.type), zone = coalesce(excluded.zone, instance_index.zone)
          WHERE instance_index.seen_at <= excluded.seen_at
         """
 
@@ -106,14 +141,39 @@ public enum RecordStatements {
                               AND n.closed_at IS NULL AND n.created_at > now() - interval '1 hour')
         """
 
-    static let saving = """
-        INSERT INTO saving (key, tenant, cluster_id, instance_id, per_hour, since, job_id)
-        SELECT DISTINCT ON (t.key) t.key, $3::text, c.id, v->>'instance', (v->>'per_hour')::bigint,
-               (v->>'since')::timestamptz, $4::uuid
+    /// One open proposal for each matter. The same decided again keeps its id and lives on; another takes its place; one
+    /// that a person rejected is not made again before its time is over. (The count makes the one that is superseded go
+    /// before the new one comes: an index allows one open proposal.)
+    static let proposal = """
+        WITH new AS (
+            SELECT DISTINCT ON (v->>'matter') t.key, v FROM unnest($1::text[], $2::jsonb[]) AS t(key, v)
+             ORDER BY v->>'matter', v->>'decided_at' DESC), superseded AS (
+            UPDATE proposal p SET state = 'superseded', note = 'a newer decision took its place' FROM new n
+             WHERE p.tenant = $3::text AND p.matter = n.v->>'matter' AND p.state = 'open' AND p.key <> n.key
+            RETURNING p.id), kept AS (
+            UPDATE proposal p SET actions = n.v->'actions', digest = n.v->>'digest', saving = (n.v->>'saving')::bigint,
+                   policy_version = (n.v->>'policy_version')::int, decided_by = $4::uuid,
+                   decided_at = (n.v->>'decided_at')::timestamptz, expires_at = (n.v->>'expires_at')::timestamptz
+              FROM new n WHERE p.tenant = $3::text AND p.key = n.key AND p.state = 'open'
+            RETURNING p.key)
+        INSERT INTO proposal (id, key, matter, tenant, target, kind, parameters, actions, saving, policy_version, digest,
+                              decided_by, decided_at, expires_at)
+        SELECT (v->>'id')::uuid, n.key, v->>'matter', $3::text, v->>'target', v->>'kind', v->'parameters', v->'actions',
+               (v->>'saving')::bigint, (v->>'policy_version')::int, v->>'digest', $4::uuid,
+               (v->>'decided_at')::timestamptz, (v->>'expires_at')::timestamptz
+          FROM new n
+         WHERE (SELECT count(*) FROM superseded) >= 0
+           AND NOT EXISTS (SELECT FROM kept k WHERE k.key = n.key)
+           AND NOT EXISTS (SELECT FROM proposal r WHERE r.tenant = $3::text AND r.key = n.key AND r.state = 'rejected'
+                              AND r.expires_at > (v->>'decided_at')::timestamptz)
+        ON CONFLICT (id) DO NOTHING
+        """
+
+    /// What became of an approved proposal. Only a live approval ends.
+    static let proposalEnd = """
+        UPDATE proposal p SET state = v->>'state', note = CASE WHEN v->>'note' = '' THEN p.note ELSE v->>'note' END
           FROM unnest($1::text[], $2::jsonb[]) AS t(key, v)
-          JOIN cluster c ON c.id = v->>'cluster' AND c.tenant = $3::text
-         ORDER BY t.key
-        ON CONFLICT (key) DO NOTHING
+         WHERE p.id = t.key::uuid AND p.tenant = $3::text AND p.state = 'approved' AND $4::uuid IS NOT NULL
         """
 
     /// A finding that is found again is one finding; the same job finding it again does not count.

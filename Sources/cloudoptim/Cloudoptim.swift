@@ -27,7 +27,8 @@ struct Cloudoptim: AsyncParsableCommand {
         subcommands: [
             MigrateCommand.self, SchedulerCommand.self, WorkerCommand.self, SimulateCommand.self, EnqueueCommand.self,
             JobsCommand.self, QueuesCommand.self, SchedulesCommand.self, WorkersCommand.self, ClustersCommand.self,
-            JobspecsCommand.self, PauseCommand.self, ResumeCommand.self, PausesCommand.self, LimitsCommand.self,
+            JobspecsCommand.self, PolicyCommand.self, ProposalsCommand.self, RiskCommand.self, PricesCommand.self,
+            SavingsCommand.self, PauseCommand.self, ResumeCommand.self, PausesCommand.self, LimitsCommand.self,
             CircuitsCommand.self, TopCommand.self, KillSwitchCommand.self, HealthCommand.self, DrainCommand.self,
         ])
 

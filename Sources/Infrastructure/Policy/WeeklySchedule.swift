@@ -40,6 +40,14 @@ public struct WeeklySchedule: Hashable, Sendable, Codable {
         return nil
     }
 
+    /// Every opening that has a part between two instants, whole, in order; those that touch are one.
+    public func openings(from start: Date, to end: Date, holidays: [LocalDay] = []) -> [Range<Date>] {
+        guard start < end else { return [] }
+        let days = Int((end.timeIntervalSince(start) / 86_400).rounded(.up)) + 8
+        return openings(around: start, days: -8...days, holidays: holidays)
+            .filter { $0.lowerBound < end && $0.upperBound > start }
+    }
+
     /// The same windows, with this zone where they name none.
     public func inZone(_ zone: String) -> WeeklySchedule {
         WeeklySchedule(

@@ -37,6 +37,10 @@ public struct ReplaceNode: Job {
         /// Subnets by zone of the cluster's running instances.
         var zones: [String: String]
         var prices: [SpotPrice]
+        var onDemand: [String: MicroDollars]
+        var advice: [String: SpotAdvice]
+        var incidents: [PoolIncident]
+        var policy: ClusterPolicy
         var unavailable: [UnavailablePoolFact]
         /// Whether the new instance's node is Ready.
         var hasJoined: Bool
@@ -57,10 +61,15 @@ public struct ReplaceNode: Job {
         var observation = Observation(
             now: context.now, registration: registration,
             interruption: found.flatMap { $0.generation == parameters.generation ? $0 : nil }, node: nil, instance: nil,
-            zones: [:], prices: [], unavailable: [], hasJoined: false, reports: context.reports, memory: memory)
+            zones: [:], prices: [], onDemand: [:], advice: [:], incidents: [],
+            policy: try await context.sources.policies.policy(of: registration.id), unavailable: [], hasJoined: false,
+            reports: context.reports, memory: memory)
         if let launched = memory.launched {
             let nodes = try await context.cluster(registration).nodes()
             observation.hasJoined = nodes.contains { $0.instance == launched.id && $0.isReady }
+            if observation.hasJoined {
+                try await readPrices(of: [launched.type], registration, into: &observation, context)
+            }
             return observation
         }
         guard memory.plan == nil, observation.interruption != nil else { return observation }
@@ -73,12 +82,26 @@ public struct ReplaceNode: Job {
         observation.unavailable = try await context.sources.prices.unavailable(
             account: registration.account, region: registration.region, now: context.now)
         if let requirement = observation.interruption?.requirement {
-            let types = ReplacementPlan.candidates(for: requirement, families: registration.launch?.families ?? [])
-            observation.prices = try await context.sources.prices.spot(
-                region: registration.region, types: types.map(\.name),
-                since: context.now.addingTimeInterval(-8 * 86_400))
+            let families = ReplaceRules.families(registration, observation.policy)
+            let types = ReplacementPlan.candidates(for: requirement, families: families).map(\.name)
+            try await readPrices(of: types, registration, into: &observation, context)
         }
         return observation
+    }
+
+    private func readPrices(
+        of types: [String], _ registration: ClusterRegistration, into observation: inout Observation,
+        _ context: JobContext
+    ) async throws {
+        let prices = context.sources.prices
+        observation.prices = try await prices.spot(
+            account: registration.account, region: registration.region, types: types,
+            since: context.now - PoolBook.priceSpan.interval)
+        observation.onDemand = try await prices.onDemand(region: registration.region, types: types)
+        observation.advice = try await prices.advice(region: registration.region)
+        observation.incidents = try await prices.incidents(
+            account: registration.account, region: registration.region,
+            since: context.now - PoolBook.incidentSpan.interval)
     }
 
     private func zones(

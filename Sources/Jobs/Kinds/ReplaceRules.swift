@@ -78,9 +78,10 @@ struct ReplaceRules {
         let plan = ReplacementPlan(
             for: .init(
                 requirement: requirement, region: seen.registration.region, zones: zones,
-                families: seen.registration.launch?.families ?? [], interrupted: interrupted,
+                families: ReplaceRules.families(seen.registration, seen.policy), interrupted: interrupted,
                 unavailable: seen.unavailable,
                 prices: Dictionary(grouping: seen.prices, by: \.pool).mapValues { $0.sorted { $0.since < $1.since } },
+                onDemand: seen.onDemand, advice: seen.advice, incidents: seen.incidents, risk: seen.policy.spot,
                 now: seen.now))
         guard !plan.steps.isEmpty else {
             return end(
@@ -100,6 +101,14 @@ struct ReplaceRules {
             "cloudoptim.io/replaces": interruption.instance.rawValue,
         ]
         return try launch(interruption)
+    }
+
+    /// The families that both the registration and the policy allow; empty: all.
+    static func families(_ registration: ClusterRegistration, _ policy: ClusterPolicy) -> [String] {
+        let registered = registration.launch?.families ?? []
+        if registered.isEmpty || policy.spot.families.isEmpty { return registered + policy.spot.families }
+        let both = registered.filter(policy.spot.families.contains)
+        return both.isEmpty ? registered : both
     }
 
     /// Who launches the replacement. An instance that is the cluster's own by tag, comes from a launch template and has
@@ -249,13 +258,16 @@ struct ReplaceRules {
 
     /// What it costs less than the same type on demand, by the prices we know; nil: we know too little.
     private func saving(_ launched: FleetAnswer.Launched, _ interruption: Interruption) -> SavingFact? {
-        guard let type = InstanceCatalogue.shipped.type(named: launched.type),
-            let advice = SpotAdvisor.shipped.advice(type: launched.type, region: seen.registration.region)
+        let book = PoolBook(
+            region: seen.registration.region, prices: seen.prices, onDemand: seen.onDemand, advice: seen.advice,
+            now: seen.now)
+        guard let before = book.onDemand(launched.type)?.price,
+            let after = book.expectedSpot(launched.type, zone: launched.zone), after < before
         else { return nil }
-        let perHour = type.onDemandUSEast1.rawValue * Int64(advice.savingPercent) / 100
         return SavingFact(
             key: "saving/\(seen.registration.id)/\(interruption.intent)", cluster: seen.registration.id,
-            instance: launched.id, perHour: MicroDollars(rawValue: perHour), since: memory.launchedAt ?? seen.now)
+            feature: .interruptions, .cheaper, subject: launched.id.rawValue, before: before, after: after,
+            since: memory.launchedAt ?? seen.now)
     }
 
     private func unavailable(_ pool: SpotPool, _ capacity: CapacityType, _ reason: String) -> UnavailablePoolFact {

@@ -38,7 +38,7 @@ public struct SnapshotCluster: Job {
             node.instance.map {
                 IndexedInstance(
                     instance: $0, cluster: observation.cluster, node: node.name, nodeUID: node.uid,
-                    seenAt: observation.now)
+                    seenAt: observation.now, type: node.instanceType, zone: node.zone, capacity: node.capacityType)
             }
         }
         struct Summary: Encodable {

@@ -8,6 +8,8 @@ struct ActionRunner: Sendable {
     let sources: JobSources
     let job: ClaimedJob
     let modeMax: Mode
+    /// Keys of the actions that a person approved exactly as they are: the mode `propose` lets them pass.
+    var approved: Set<String> = []
     var logger = Logger(label: "cloudoptim.jobs")
 
     /// Actions under way at once.
@@ -19,6 +21,8 @@ struct ActionRunner: Sendable {
     func run(_ actions: [Action], context: HandlerContext) async throws -> [ActionReport] {
         guard !actions.isEmpty else { return [] }
         let ground = try await ActionGround.of(job, registry: sources.registry)
+        let limits = try await DisruptionLimits(
+            sources: sources, job: job, cluster: ground.clusters.first?.id, actions: actions)
         var reports: [String: ActionReport] = [:]
         var waiting = actions
         while !waiting.isEmpty {
@@ -34,14 +38,14 @@ struct ActionRunner: Sendable {
                     } else {
                         let outcome: ActionReport.Outcome = first.outcome == .withheld ? .withheld : .skipped
                         let why = first.outcome == .withheld ? first.message : "\(first.key) was not done"
-                        reports[action.key] = ActionReport(key: action.key, outcome, message: why)
+                        reports[action.key] = ActionReport(key: action.key, outcome, code: first.code, message: why)
                     }
                 }
             }
             if wave.isEmpty, later.count == waiting.count {
                 throw QueueError(.invalid, "actions wait for each other in a circle: \(later[0].key)")
             }
-            for report in try await side(by: wave, on: ground, context: context) {
+            for report in try await side(by: wave, on: ground, limits: limits, context: context) {
                 reports[report.key] = report
             }
             waiting = later
@@ -50,31 +54,36 @@ struct ActionRunner: Sendable {
     }
 
     private func side(
-        by wave: [Action], on ground: ActionGround, context: HandlerContext
+        by wave: [Action], on ground: ActionGround, limits: DisruptionLimits?, context: HandlerContext
     ) async throws -> [ActionReport] {
         try await withThrowingTaskGroup(of: ActionReport.self) { group in
             var reports: [ActionReport] = []
             var upcoming = wave.makeIterator()
-            for _ in 0..<ActionRunner.inFlightMax {
+            for _ in 0..<min(ActionRunner.inFlightMax, limits?.inFlightMax ?? .max) {
                 guard let action = upcoming.next() else { break }
-                group.addTask { try await self.run(action, on: ground, context: context) }
+                group.addTask { try await self.run(action, on: ground, limits: limits, context: context) }
             }
             while let report = try await group.next() {
                 reports.append(report)
                 guard let action = upcoming.next() else { continue }
-                group.addTask { try await self.run(action, on: ground, context: context) }
+                group.addTask { try await self.run(action, on: ground, limits: limits, context: context) }
             }
             return reports
         }
     }
 
     private func run(
-        _ action: Action, on ground: ActionGround, context: HandlerContext
+        _ action: Action, on ground: ActionGround, limits: DisruptionLimits?, context: HandlerContext
     ) async throws -> ActionReport {
         let registration = try ground.cluster(for: action)
         let policy = try await ground.mode(for: action, kind: job.kind.rawValue, policies: sources.policies)
         let mode = min(modeMax, policy)
-        guard mode == .apply else { return ActionReport(key: action.key, .withheld, message: mode.rawValue) }
+        guard mode == .apply || (mode == .propose && approved.contains(action.key)) else {
+            return ActionReport(
+                key: action.key, .withheld, code: Withheld.Cause.mode.rawValue,
+                message: "the mode in force is \(mode.rawValue)")
+        }
+        if let limits, let withheld = try await limits.withheld(action, at: try await context.now()) { return withheld }
         let intent = EffectIntent(
             key: action.key, step: action.verb.name, effectClass: action.verb.effectClass,
             request: try JSONText(encoding: action.verb), tokenScope: registration?.region ?? "")

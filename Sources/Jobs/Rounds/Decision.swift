@@ -25,12 +25,19 @@ public struct Decision: Codable, Sendable, Equatable {
     public var result: JSONText?
     /// True when there was nothing to do: the run leaves no history row.
     public var isEmpty: Bool
+    /// What later rounds of the same plan will do if nothing changes: not carried out now, but shown by a proposal and
+    /// covered by its approval. At most 500.
+    public var foreseen: [Action]?
+    /// The version of the cluster's policy it was made under; set by RoundRunner.
+    public var policyVersion: Int?
+    /// SHA-256 of the observation it was made from, where it is to be proposed; set by RoundRunner.
+    public var observationDigest: String?
 
     /// Makes a decision.
     public init(
         actions: [Action] = [], findings: [Finding] = [], facts: [Fact] = [], followUps: [JobRequest] = [],
         acknowledgements: [Acknowledgement] = [], progress: JobProgress? = nil, next: Next = .done,
-        memory: JSONText? = nil, result: JSONText? = nil, isEmpty: Bool = false
+        memory: JSONText? = nil, result: JSONText? = nil, isEmpty: Bool = false, foreseen: [Action]? = nil
     ) {
         self.actions = actions
         self.findings = findings
@@ -42,6 +49,7 @@ public struct Decision: Codable, Sendable, Equatable {
         self.memory = memory
         self.result = result
         self.isEmpty = isEmpty
+        self.foreseen = foreseen
     }
 
     /// The most actions of one round.
@@ -62,6 +70,9 @@ public struct Decision: Codable, Sendable, Equatable {
         if version != 1 { try refuse("version", "\(version)", "1") }
         if actions.count > Decision.actionsMax {
             try refuse("actions", "\(actions.count) long", "at most \(Decision.actionsMax)")
+        }
+        if let foreseen, foreseen.count > Decision.actionsMax {
+            try refuse("foreseen", "\(foreseen.count) long", "at most \(Decision.actionsMax)")
         }
         if followUps.count > Decision.followUpsMax {
             try refuse("followUps", "\(followUps.count) long", "at most \(Decision.followUpsMax)")

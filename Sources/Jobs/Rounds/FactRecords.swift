@@ -22,6 +22,28 @@ public enum FactRecords {
         case indexSwept = "instance_sweep"
         /// `SavingFact`.
         case saving
+        /// A decision that waits for a person.
+        case proposal
+        /// What became of a proposal that was approved; written after `proposal`.
+        case proposalEnd = "proposal_end"
+        /// `SavingDayFact`.
+        case savingDay = "saving_day"
+        /// `SweepFact`.
+        case sweep
+        /// `SpotPriceFact`.
+        case spotPrices = "spot_prices"
+        /// `OnDemandFact`.
+        case onDemandPrices = "on_demand_prices"
+        /// `AdviceFact`.
+        case advice = "spot_advice"
+        /// `AccountZonesFact`.
+        case accountZones = "account_zones"
+        /// `PriceSourceFact`.
+        case priceSource = "price_source"
+        /// `PriceDaysFact`.
+        case priceDays = "price_days"
+        /// `PoolIncident`.
+        case poolIncident = "pool_incident"
         /// `Finding`.
         case finding
     }
@@ -59,6 +81,11 @@ public enum FactRecords {
         }
     }
 
+    private struct Incident: Encodable {
+        var account: String
+        var incident: PoolIncident
+    }
+
     private struct Sweep: Encodable {
         var cluster: ClusterID
         var before: Date
@@ -78,6 +105,18 @@ public enum FactRecords {
         case .indexSwept(let cluster, let before):
             try make(.indexSwept, cluster.rawValue, Sweep(cluster: cluster, before: before))
         case .saving(let item): try make(.saving, item.key, item)
+        case .savingDay(let item): try make(.savingDay, "\(item.key)/\(item.day)", item)
+        case .sweep(let item): try make(.sweep, "sweep", item)
+        case .spotPrices(let item):
+            try make(.spotPrices, "\(item.region)/\(item.rows.first.map { "\($0.type)/\($0.at)" } ?? "")", item)
+        case .onDemandPrices(let item): try make(.onDemandPrices, item.region, item)
+        case .advice(let item): try make(.advice, item.region, item)
+        case .accountZones(let item): try make(.accountZones, "\(item.account)/\(item.region)", item)
+        case .priceSource(let item): try make(.priceSource, item.name, item)
+        case .priceDays(let item):
+            try make(.priceDays, "\(item.region)/\(item.types.first ?? "")/\(item.days.first?.description ?? "")", item)
+        case .poolIncident(let account, let item):
+            try make(.poolIncident, "\(account)/\(item.pool)/\(item.at)", Incident(account: account, incident: item))
         }
     }
 

@@ -27,9 +27,15 @@ extension Job {
     ///
     /// A missing permission or an expired token may be mended while the job is retried; a far side that may not be called
     /// at all, or that is set up wrongly, is a matter for a person.
-    func round(_ context: JobContext) async throws -> Decision {
+    /// - Parameter digests: whether the decision tells the digest of its observation.
+    func round(_ context: JobContext, digests: Bool) async throws -> Decision {
         do {
-            return try decide(try await observe(context))
+            let observation = try await observe(context)
+            var decision = try decide(observation)
+            if digests, !decision.actions.isEmpty {
+                decision.observationDigest = SHA256Digest.hex(of: try JSONText(encoding: observation).text)
+            }
+            return decision
         } catch let error as FarSideError {
             switch error.code {
             case .egressRefused, .badConfiguration:

@@ -14,6 +14,10 @@ public struct JobSources: Sendable {
     public let policies: any Policies
     /// What capacity costs.
     public let prices: any Prices
+    /// Decisions that wait for a person.
+    public let proposals: any Proposals
+    /// What was saved.
+    public let savings: any Savings
     /// Kubernetes, AWS, webhooks.
     public let farSides: any FarSides
     /// Which far sides are in trouble.
@@ -24,13 +28,16 @@ public struct JobSources: Sendable {
     /// Names the sources.
     public init(
         registry: any ClusterRegistry, index: any InstanceIndex, interruptions: any Interruptions,
-        policies: any Policies, prices: any Prices, farSides: any FarSides, circuits: any Circuits = ClosedCircuits()
+        policies: any Policies, prices: any Prices, proposals: any Proposals, savings: any Savings,
+        farSides: any FarSides, circuits: any Circuits = ClosedCircuits()
     ) {
         self.registry = registry
         self.index = index
         self.interruptions = interruptions
         self.policies = policies
         self.prices = prices
+        self.proposals = proposals
+        self.savings = savings
         self.farSides = farSides
         self.circuits = circuits
     }
@@ -119,6 +126,11 @@ public struct JobContext: Sendable {
     public func queue(_ registration: ClusterRegistration) async throws -> any MessageQueue {
         try await gate.pass(.aws)
         return try await sources.farSides.queue(registration, session: jobID.description)
+    }
+
+    /// What capacity costs in a region, read with the installation's own credentials.
+    public func market(region: String) async throws -> any Market {
+        try await sources.farSides.market(region: region, session: jobID.description)
     }
 
     /// What the last round left, decoded; nil on the first round.

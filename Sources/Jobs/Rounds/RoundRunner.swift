@@ -41,26 +41,51 @@ public struct RoundRunner: Handler {
             logger.warning("checkpoint left aside", metadata: ["job_id": "\(context.job.id)", "reason": "\(why)"])
         }
         if try await isOff(context) { return Outcome(isEmpty: true) }
+        let approval = try await Approval(sources: sources, context: context, modeMax: modeMax(context.job.kind))
         while true {
             try Task.checkCancellation()
-            let decision: Decision
+            var decision: Decision
             do {
-                decision = try await self.decision(of: job, state: &state, context: context)
+                decision = try await self.decision(
+                    of: job, state: &state, digests: approval.mayPropose, context: context)
             } catch let open as CircuitGate.Open {
                 context.log("a far side does not answer: waits for the next probe")
                 return Outcome(againAfter: open.wait)
             }
+            var records = try FactRecords.records(of: decision, context: context)
+            let proposed = try await approval.awaiting(decision)
+            let isApproved = !proposed.isEmpty && approval.proposal?.covers(proposed) == true
+            if !proposed.isEmpty, !isApproved {
+                records.append(try await approval.propose(proposed, of: decision))
+                let fault = approval.fault ?? "what is to be done now is not what was approved"
+                if let end = approval.ended(as: .superseded, fault) { records.append(end) }
+                decision.actions.removeAll(where: proposed.contains)
+                if decision.actions.isEmpty { return outcome(decision, records: records, context: context) }
+            }
             let actions = ActionRunner(
-                sources: sources, job: context.job, modeMax: modeMax(context.job.kind), logger: logger)
-            let reports = try await context.withoutSlot { try await actions.run(decision.actions, context: context) }
-            let records = try FactRecords.records(of: decision, context: context)
+                sources: sources, job: context.job, modeMax: modeMax(context.job.kind),
+                approved: isApproved ? Set(proposed.map(\.key)) : [], logger: logger)
+            let reports = try await context.withoutSlot { [decision] in
+                try await actions.run(decision.actions, context: context)
+            }
             let withheld = decision.actions.filter { action in
                 reports.contains { $0.key == action.key && $0.outcome == .withheld }
             }
             if let first = withheld.first, let report = reports.first(where: { $0.key == first.key }) {
-                let finding = Withheld.finding(withheld, because: report.message, context: context)
-                let record = try FactRecords.record(finding, context: context)
-                return outcome(decision, records: records + [record], context: context)
+                let finding = Withheld.finding(withheld, because: report, context: context)
+                records.append(try FactRecords.record(finding, context: context))
+                // An approval waits for its window or budget, as long as it lasts; everything is decided anew then.
+                if isApproved, report.code != Withheld.Cause.mode.rawValue, let wait = report.retryAfterMilliseconds {
+                    try await context.save(checkpoint: JSONText(encoding: RoundState()), records: records)
+                    return Outcome(againAfter: .milliseconds(max(1000, wait)))
+                }
+                if let end = approval.ended(as: .void, report.message) { records.append(end) }
+                return outcome(decision, records: records, context: context)
+            }
+            if decision.next.isEnd,
+                let end = approval.ended(as: approval.fault == nil ? .done : .void, approval.fault ?? "")
+            {
+                records.append(end)
             }
             switch decision.next {
             case .done:
@@ -113,16 +138,16 @@ public struct RoundRunner: Handler {
 
     /// The stored decision of this round, or a new one, stored before it is returned if it has actions.
     private func decision(
-        of job: any Job, state: inout RoundState, context: HandlerContext
+        of job: any Job, state: inout RoundState, digests: Bool, context: HandlerContext
     ) async throws -> Decision {
         if let stored = state.decision { return stored }
         let gate = CircuitGate(sources.circuits, context.job)
         let jobContext = JobContext(
             handler: context, now: try await context.now(), state: state, sources: sources, gate: gate)
         // Far calls mostly wait: a hundred interruptions at once need a hundred of them, not a hundred slots.
-        let decision: Decision
+        var decision: Decision
         do {
-            decision = try await context.withoutSlot { try await job.round(jobContext) }.validated()
+            decision = try await context.withoutSlot { try await job.round(jobContext, digests: digests) }.validated()
         } catch let error as FarSideError {
             if let finding = try await gate.note(error) {
                 let record = try FactRecords.record(finding, context: context)
@@ -132,11 +157,18 @@ public struct RoundRunner: Handler {
         }
         try await gate.noteSuccess()
         if !decision.actions.isEmpty {
+            decision.policyVersion = try await policyVersion(context)
             state.decision = decision
             try await context.save(checkpoint: JSONText(encoding: state))
             for action in decision.actions { context.log("\(action.verb.name) \(action.key): \(action.reason)") }
         }
         return decision
+    }
+
+    private func policyVersion(_ context: HandlerContext) async throws -> Int? {
+        let cluster = ClusterID(rawValue: context.job.target)
+        guard try await sources.registry.cluster(cluster) != nil else { return nil }
+        return try await sources.policies.policy(of: cluster).version
     }
 
     private func outcome(

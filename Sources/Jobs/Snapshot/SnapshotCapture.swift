@@ -74,8 +74,10 @@ public struct SnapshotCapture: Sendable {
             snapshot.objects.nodes.compactMap(\.instanceType) + (snapshot.instances ?? []).map(\.type)
         ).sorted()
         snapshot.spotPrices = try await prices.spot(
-            region: registration.region, types: types, since: now.addingTimeInterval(-7 * 86_400)
+            account: registration.account, region: registration.region, types: types,
+            since: now.addingTimeInterval(-7 * 86_400)
         ).sorted { ($0.pool, $0.since) < ($1.pool, $1.since) }
+        snapshot.onDemandPrices = try await prices.onDemand(region: registration.region, types: types)
         snapshot.unavailablePools = try await prices.unavailable(
             account: registration.account, region: registration.region, now: now
         ).sorted { ($0.pool, $0.capacity.rawValue) < ($1.pool, $1.capacity.rawValue) }

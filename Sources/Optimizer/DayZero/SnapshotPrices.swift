@@ -42,7 +42,7 @@ public struct SnapshotPrices: Sendable {
     public func risk(_ type: String, zone: String) -> SpotRisk {
         let pool = SpotPool(region: snapshot.cluster.region, zone: zone, type: type)
         let incidents = snapshot.unavailablePools.filter { $0.pool == pool && $0.capacity == .spot }.map {
-            SpotRisk.Incident(.noCapacity, at: min($0.until, snapshot.capturedAt))
+            PoolIncident(pool: pool, .noCapacity, at: min($0.until, snapshot.capturedAt))
         }
         return SpotRisk(
             advice: advisor.advice(type: type, region: snapshot.cluster.region), history: histories[pool] ?? [],

@@ -149,9 +149,15 @@ struct ClustersCommand: AsyncParsableCommand {
             commandName: "set-mode", abstract: "Sets how far CloudOptim may go in a cluster.")
         @Argument(help: "The cluster's id.") var id: String
         @Argument(help: "off, observe, propose or apply.") var mode: Mode
+        @Option(help: "Only for this feature or kind: a new version of the cluster's policy.") var kind: String?
+        @Option(help: "Who sets it; kept with the policy.") var by = "operator"
 
         func run() async throws {
             let connection = try await PostgresConnection.connect(try Settings().database)
+            if let kind {
+                try await PolicyStore(connection).setMode(mode, of: ClusterID(rawValue: id), kind: kind, by: by)
+                return Console.print("\(id): \(kind) \(mode.rawValue): \(mode.meaning)")
+            }
             guard try await ClusterStore(connection, keyring: nil).setMode(mode, of: ClusterID(rawValue: id)) else {
                 throw QueueError(.notFound, "no cluster '\(id)'")
             }

@@ -3,6 +3,7 @@ import JobQueue
 import Jobs
 import Logging
 import Postgres
+import Redis
 import Stores
 
 /// Every kind the program has, behind the one handler that runs their rounds.
@@ -12,9 +13,15 @@ enum Handlers {
     ) throws -> [JobKind: any Handler] {
         let clusters = ClusterStore(connection, keyring: try settings.keyring)
         let interruptions = InterruptionStore(connection)
+        let prices: any Prices =
+            try settings.redis.map { redis in
+                let cache = RedisCache(redis, prefix: "\(settings.redisPrefix):cache")
+                return CachedPrices(PriceStore(connection), cache: RedisValueCache(cache: cache, logger: logger))
+            } ?? PriceStore(connection)
         let sources = JobSources(
             registry: clusters, index: interruptions, interruptions: interruptions, policies: PolicyStore(connection),
-            prices: PriceStore(connection), farSides: try LiveFarSides(settings, clusters: clusters, logger: logger),
+            prices: prices, proposals: ProposalStore(connection), savings: SavingsStore(connection),
+            farSides: try LiveFarSides(settings, clusters: clusters, logger: logger),
             circuits: CircuitStore(connection))
         var modes: [JobKind: Mode] = [:]
         for spec in specs { modes[spec.kind] = Mode(rawValue: spec.modeMax) }

@@ -91,6 +91,11 @@ actor LiveFarSides: FarSides {
         return SQSQueue(client: try await client(registration, session: session), url: url)
     }
 
+    func market(region: String, session: String) async throws -> any Market {
+        guard let base else { throw FarSideError(.badConfiguration, missingCredentials) }
+        return AWSMarket(client: base.inRegion(region), egress: egress)
+    }
+
     private func client(_ registration: ClusterRegistration, session: String) async throws -> AWSClient {
         guard let base, let sessions else {
             throw FarSideError(.badConfiguration, missingCredentials)

@@ -1,4 +1,5 @@
 import Foundation
+import Infrastructure
 import JobQueue
 import Jobs
 
@@ -15,6 +16,15 @@ enum Specs {
                 "\(settings.jobspecs)/\(stranger.kind).yaml: this program has no job of kind '\(stranger.kind)'; it has \(JobCatalog.all.kinds)"
             )
         }
-        return specs
+        return specs.map(carryingProposals)
+    }
+
+    /// Every kind that may propose takes the proposal it carries out: `proposals approve` enqueues it so.
+    private static func carryingProposals(_ spec: JobSpec) -> JobSpec {
+        guard (Mode(rawValue: spec.modeMax) ?? .off) >= .propose else { return spec }
+        var copy = spec
+        copy.parameters["proposal_id"] = JobSpec.ParameterSpec(
+            type: .string, summary: "The approved proposal that this job carries out.")
+        return copy
     }
 }

@@ -50,6 +50,7 @@ struct FakeCloud: Cloud {
     }
     func clusterNames() async throws -> [String] { await world.clusterNames }
     func spotPrices(types: [String], since: Date) async throws -> [SpotPrice] { [] }
+    func zoneIDs() async throws -> [String: String] { ["us-east-1a": "use1-az2", "us-east-1b": "use1-az4"] }
     func createFleet(_ request: FleetRequest, token: String) async throws -> FleetAnswer {
         try await world.launch(request, token: token)
     }
@@ -106,8 +107,34 @@ actor FakeWebhook: Webhook {
     }
 }
 
+/// Two pages of history and one of on-demand prices.
+struct FakeMarket: Market {
+    let world: FakeWorld
+    func spotPrices(types: [String], from: Date, until: Date, token: String?) async throws -> SpotPricePage {
+        let type = types.first ?? ""
+        if token == nil {
+            let row = SpotPriceRow(
+                zone: "us-east-1a", zoneID: "use1-az2", type: type, price: 40_000, at: until.addingTimeInterval(-3600))
+            return SpotPricePage(rows: [row], next: "2")
+        }
+        let row = SpotPriceRow(zone: "us-east-1a", zoneID: "use1-az2", type: type, price: 50_000, at: from)
+        return SpotPricePage(rows: [row])
+    }
+    func onDemandPrices(token: String?) async throws -> OnDemandPage {
+        token == nil
+            ? OnDemandPage(prices: ["m5.large": 96_000], next: "2") : OnDemandPage(prices: ["c5.large": 85_000])
+    }
+    func zoneIDs() async throws -> [String: String] { ["us-east-1a": "use1-az2"] }
+    func advice(url: String, unlessTagged tag: String?) async throws -> AdvisorAnswer {
+        tag == "t1"
+            ? .unchanged
+            : .document(tag: "t1", regions: ["us-east-1": ["m5.large": SpotAdvice(range: 1, savingPercent: 60)]])
+    }
+}
+
 struct FakeFarSides: FarSides {
     let world: FakeWorld
+    func market(region: String, session: String) async throws -> any Market { FakeMarket(world: world) }
     let posted = FakeWebhook()
     var webhook: any Webhook { posted }
     func cluster(_ registration: ClusterRegistration) async throws -> any Cluster { FakeCluster(world: world) }

@@ -3,7 +3,7 @@ import Infrastructure
 import JobQueue
 
 /// The product's stores in memory: reads as Stores does, and takes records as its statements do.
-actor MemoryStores: ClusterRegistry, InstanceIndex, Interruptions, Policies, Prices {
+actor MemoryStores: ClusterRegistry, InstanceIndex, Interruptions, Policies, Prices, Proposals, Savings {
     private(set) var clusters: [ClusterRegistration] = []
     private(set) var index: [IndexedInstance] = []
     private(set) var interruptions: [Interruption] = []
@@ -12,6 +12,14 @@ actor MemoryStores: ClusterRegistry, InstanceIndex, Interruptions, Policies, Pri
     var mode = Mode.apply
     var policy = ClusterPolicy()
     private var modes: [ClusterID: Mode] = [:]
+    private var spotPrices: [SpotPrice] = []
+    private var savings: [SavingFact] = []
+    private var lives: [NodeLife] = []
+    private var incidents: [PoolIncident] = []
+    private var advice: [String: SpotAdvice] = [:]
+    private var priceSources: [String: PriceSourceFact] = [:]
+    private(set) var taken: [String: (Disturbance, Date)] = [:]
+    private(set) var proposals: [Proposal] = []
 
     func add(_ cluster: ClusterRegistration) { clusters.append(cluster) }
     func add(_ entry: IndexedInstance) { index.append(entry) }
@@ -46,7 +54,45 @@ actor MemoryStores: ClusterRegistry, InstanceIndex, Interruptions, Policies, Pri
     func policy(of cluster: ClusterID) async throws -> ClusterPolicy {
         policy.inZone(clusters.first { $0.id == cluster }?.timeZone ?? "UTC")
     }
-    func spot(region: String, types: [String], since: Date) async throws -> [SpotPrice] { [] }
+    func take(
+        _ disturbance: Disturbance, key: String, of cluster: ClusterID, at now: Date, atMost max: Int
+    ) async throws -> Bool {
+        if taken[key] != nil { return true }
+        guard try await self.taken(disturbance, of: cluster, since: now - 3600) < max else { return false }
+        taken[key] = (disturbance, now)
+        return true
+    }
+    func taken(_ disturbance: Disturbance, of cluster: ClusterID, since: Date) async throws -> Int {
+        taken.values.count { $0.0 == disturbance && $0.1 > since }
+    }
+    func proposal(_ id: String, of tenant: Tenant) async throws -> Proposal? {
+        proposals.first { $0.id == id && $0.tenant == tenant }
+    }
+    func add(_ proposal: Proposal) { proposals.append(proposal) }
+    func spot(account: String, region: String, types: [String], since: Date) async throws -> [SpotPrice] {
+        spotPrices.filter { types.contains($0.pool.type) }
+    }
+    func onDemand(region: String, types: [String]) async throws -> [String: MicroDollars] { [:] }
+    func advice(region: String) async throws -> [String: SpotAdvice] { advice }
+    func incidents(account: String, region: String, since: Date) async throws -> [PoolIncident] {
+        incidents.filter { $0.at >= since }
+    }
+    func source(_ name: String) async throws -> PriceSourceFact? { priceSources[name] }
+    func clusters(inRegion region: String) async throws -> [ClusterRegistration] {
+        clusters.filter { $0.region == region }
+    }
+    func savings(of cluster: ClusterID, since: Date) async throws -> [SavingFact] { savings }
+    func lives(of cluster: ClusterID, since: Date) async throws -> [NodeLife] { lives }
+    func set(savings: [SavingFact], lives: [NodeLife]) {
+        self.savings = savings
+        self.lives = lives
+    }
+    func regions() async throws -> [String] { Set(clusters.map(\.region)).sorted() }
+    func set(prices: [SpotPrice], incidents: [PoolIncident] = [], advice: [String: SpotAdvice] = [:]) {
+        spotPrices = prices
+        self.incidents = incidents
+        self.advice = advice
+    }
     func unavailable(account: String, region: String, now: Date) async throws -> [UnavailablePoolFact] {
         unavailablePools.filter { $0.until > now }
     }
@@ -66,6 +112,7 @@ actor MemoryStores: ClusterRegistry, InstanceIndex, Interruptions, Policies, Pri
             switch record.kind {
             case "interruption": merge(try decoder.decode(Interruption.self, from: data))
             case "interruption_progress": merge(try decoder.decode(InterruptionProgress.self, from: data))
+            case "price_source": priceSources[record.key] = try decoder.decode(PriceSourceFact.self, from: data)
             case "unavailable_pool": unavailablePools.append(try decoder.decode(UnavailablePoolFact.self, from: data))
             default: break
             }

@@ -17,6 +17,8 @@ struct FaultScenario: Sendable, CustomTestStringConvertible, CustomStringConvert
     var every = Duration.seconds(600)
     /// A call that may be made once only and whose answer was lost ends the job as "outcome unknown".
     var mayPark = false
+    /// It reads our own stores only.
+    var callsNobody = false
     /// Kinds of record whose keys hold a time: a fault takes time.
     var recordsLeftOut: Set<String> = []
     /// Sets the scene.
@@ -77,9 +79,45 @@ extension FaultScenario {
             prepare: { await $0.farSides.posted.set(honoursKey: false) },
             request: { _ in notification(honoursKey: false) }),
         FaultScenario(
-            kind: Noop.kind,
+            kind: FetchAdvisor.kind, runs: 2, every: .seconds(3600), recordsLeftOut: priceRecords,
+            request: { _ in
+                JobRequest(FetchAdvisor.kind, parameters: JSONText(text: #"{"url":"https://advisor.example/a.json"}"#))
+            }),
+        FaultScenario(
+            kind: FetchSpotPrices.kind, recordsLeftOut: priceRecords,
+            request: { _ in
+                JobRequest(
+                    FetchSpotPrices.kind, parameters: JSONText(text: #"{"types":["m5.*"],"types_per_chunk":100}"#),
+                    target: "region/us-east-1")
+            }),
+        FaultScenario(
+            kind: FetchOnDemandPrices.kind, recordsLeftOut: priceRecords,
+            request: { _ in JobRequest(FetchOnDemandPrices.kind, target: "region/us-east-1") }),
+        FaultScenario(
+            kind: FillPriceGap.kind, recordsLeftOut: priceRecords,
+            request: { _ in
+                JobRequest(
+                    FillPriceGap.kind,
+                    parameters: JSONText(text: #"{"from":"2027-01-10","until":"2027-01-11","types":["m5.*"]}"#),
+                    target: "region/us-east-1")
+            }),
+        FaultScenario(
+            kind: DailyRefresh.kind, callsNobody: true, request: { _ in JobRequest(DailyRefresh.kind) }),
+        FaultScenario(
+            kind: MeasureSavings.kind, callsNobody: true,
+            prepare: { scene in
+                let saving = SavingFact(
+                    key: "s", cluster: "prod", feature: .packing, .gone, subject: "x", before: 100_000, after: 0,
+                    since: Scene.start - 5 * 86_400)
+                await scene.stores.set(savings: [saving], lives: [])
+            }, request: { _ in JobRequest(MeasureSavings.kind, target: "prod") }),
+        FaultScenario(
+            kind: Noop.kind, callsNobody: true,
             request: { _ in JobRequest(Noop.kind, parameters: JSONText(text: #"{"wait_milliseconds":1500}"#)) }),
     ]
+
+    /// Prices are read as of a time, and a fault takes time; an account whose zones cannot be read is a finding.
+    private static let priceRecords: Set<String> = ["spot_prices", "account_zones", "finding"]
 
     /// The warning came, and its node's interruption is open.
     private static func interrupted(_ scene: Scene) async throws {

@@ -28,7 +28,7 @@ struct FaultTests {
         let specs = Dictionary(uniqueKeysWithValues: try JobspecTests.specs().map { ($0.kind, $0) })
         let clean = try await FaultRig.run(scenario, specs)
         let calls = clean.plan.calls
-        #expect(calls.contains { !$0.name.hasPrefix("ledger.") } || scenario.kind == Noop.kind, "it calls nobody")
+        #expect(calls.contains { !$0.name.hasPrefix("ledger.") } || scenario.callsNobody, "it calls nobody")
         #expect(calls.contains(FarCall(name: "ledger.settle", number: 1)))
         #expect(!clean.end.contains { $0.hasPrefix("ledger:") || $0.hasPrefix("job ") }, "\(clean.end)")
         let faults = calls.flatMap { call in FaultWay.allCases.map { (call: call, way: $0) } }

@@ -14,8 +14,31 @@ struct FaultyFarSides: FarSides {
     func cloud(_ registration: ClusterRegistration, session: String) async throws -> any Cloud {
         FaultyCloud(real: try await real.cloud(registration, session: session), point: point)
     }
+    func market(region: String, session: String) async throws -> any Market {
+        FaultyMarket(real: try await real.market(region: region, session: session), point: point)
+    }
     func queue(_ registration: ClusterRegistration, session: String) async throws -> any MessageQueue {
         FaultyQueue(real: try await real.queue(registration, session: session), point: point)
+    }
+}
+
+struct FaultyMarket: Market {
+    let real: any Market
+    let point: FaultPoint
+
+    func spotPrices(types: [String], from: Date, until: Date, token: String?) async throws -> SpotPricePage {
+        try await point.far("market.spotPrices") {
+            try await real.spotPrices(types: types, from: from, until: until, token: token)
+        }
+    }
+    func onDemandPrices(token: String?) async throws -> OnDemandPage {
+        try await point.far("market.onDemandPrices") { try await real.onDemandPrices(token: token) }
+    }
+    func zoneIDs() async throws -> [String: String] {
+        try await point.far("market.zoneIDs") { try await real.zoneIDs() }
+    }
+    func advice(url: String, unlessTagged tag: String?) async throws -> AdvisorAnswer {
+        try await point.far("market.advice") { try await real.advice(url: url, unlessTagged: tag) }
     }
 }
 
@@ -68,6 +91,9 @@ struct FaultyCloud: Cloud {
     }
     func spotPrices(types: [String], since: Date) async throws -> [SpotPrice] {
         try await point.far("cloud.spotPrices") { try await real.spotPrices(types: types, since: since) }
+    }
+    func zoneIDs() async throws -> [String: String] {
+        try await point.far("cloud.zoneIDs") { try await real.zoneIDs() }
     }
     func createFleet(_ request: FleetRequest, token: String) async throws -> FleetAnswer {
         try await point.far("cloud.createFleet") { try await real.createFleet(request, token: token) }

@@ -27,9 +27,13 @@ struct SpotRiskTests {
     @Test("remembers an interruption of an hour ago by e to the minus a sixth")
     func recency() {
         let now = Date(timeIntervalSince1970: 1_800_000_000)
+        let pool = SpotPool(region: "us-east-1", zone: "us-east-1a", type: "m5.large")
         let risk = SpotRisk(
             advice: .init(range: 2, savingPercent: 50), history: [], onDemand: nil,
-            incidents: [.init(.rebalance, at: now), .init(.interruption, at: now.addingTimeInterval(-3600))], now: now)
+            incidents: [
+                PoolIncident(pool: pool, .rebalance, at: now),
+                PoolIncident(pool: pool, .interruption, at: now.addingTimeInterval(-3600)),
+            ], now: now)
         #expect(abs(risk.recency - exp(-1.0 / 6)) < 1e-9)
     }
 

@@ -102,7 +102,8 @@ struct InterruptionStoryTests {
         try await tell(scene)
         #expect(await scene.world.calls.isEmpty)
         let findings = await scene.stores.records(of: "finding").map(\.value.text)
-        #expect(findings.count { $0.contains("would-act") } == 2)
+        #expect(findings.count { $0.contains("would-act") } == (mode == .observe ? 2 : 0))
+        #expect(await scene.stores.records(of: "proposal").count == (mode == .propose ? 2 : 0))
         #expect(await scene.effects.keys.isEmpty)
     }
 
@@ -119,9 +120,6 @@ struct InterruptionStoryTests {
     @Test("the jobspec's mode_max binds even where the cluster says apply")
     func modeMax() async throws {
         let scene = await Scene(pods: [Scene.pod("a")])
-        let sources = JobSources(
-            registry: scene.stores, index: scene.stores, interruptions: scene.stores, policies: scene.stores,
-            prices: scene.stores, farSides: scene.farSides)
         await scene.send(Scene.warning())
         let request = try #require(try await scene.run(try await scene.poll().followUps[0]).followUps.first)
         let job = ClaimedJob(
@@ -129,7 +127,7 @@ struct InterruptionStoryTests {
             attempt: 1, attemptsMax: 1, parameters: request.parameters, checkpoint: nil, timeLeft: .seconds(60),
             traceparent: nil, isLate: false)
         let run = MemoryRun(world: scene.world, stores: scene.stores, effects: scene.effects)
-        _ = try await RoundRunner(sources: sources, modeMax: { _ in .observe })
+        _ = try await RoundRunner(sources: scene.sources, modeMax: { _ in .observe })
             .run(HandlerContext(job: job, deadline: .now + .seconds(600), run: run))
         #expect(await scene.world.calls.isEmpty)
     }

@@ -29,20 +29,27 @@ struct StoreTests {
     @Test("every statement prepares against the migrated schema")
     func prepared() async throws {
         try await StoreScene.with { scene in
-            let statements =
-                Array(RecordStatements.all.values) + [
-                    ClusterStore.one, ClusterStore.onQueue, ClusterStore.inAccount, ClusterStore.every,
-                    ClusterStore.sealed,
-                    ClusterStore.insertTenant,
-                    ClusterStore.insertQueue, ClusterStore.insert, ClusterStore.delete, ClusterStore.deleteQueues,
-                    ClusterStore.setMode, ClusterStore.setCredential, ClusterStore.syncTargets,
-                    InterruptionStore.indexed,
-                    InterruptionStore.newest, InterruptionStore.live, PolicyStore.mode, PolicyStore.setKillSwitch,
-                    PolicyStore.current, PolicyStore.history, PolicyStore.insert, PolicyStore.setClusterKillSwitch,
-                    PriceStore.spot, PriceStore.unavailable, PriceStore.insert,
-                    CircuitStore.read, CircuitStore.wait, CircuitStore.fail, CircuitStore.succeed,
-                ] + SnapshotFields.all.map(\.sql)
-                + ExplainReasons.all.map { "WITH j AS (SELECT * FROM job WHERE id = $1) \($0)" }
+            var statements = Array(RecordStatements.all.values)
+            statements += [
+                ClusterStore.one, ClusterStore.onQueue, ClusterStore.inAccount, ClusterStore.every,
+                ClusterStore.sealed, ClusterStore.insertTenant, ClusterStore.insertQueue, ClusterStore.insert,
+                ClusterStore.delete, ClusterStore.deleteQueues, ClusterStore.setMode, ClusterStore.setCredential,
+                ClusterStore.syncTargets, InterruptionStore.indexed, InterruptionStore.newest,
+                InterruptionStore.live, ClusterStore.inRegion, ClusterStore.regions,
+            ]
+            statements += [
+                PolicyStore.mode, PolicyStore.setKillSwitch, PolicyStore.current, PolicyStore.history,
+                PolicyStore.insert, PolicyStore.setClusterKillSwitch, PolicyStore.take, PolicyStore.taken,
+                ProposalStore.one, ProposalStore.list, ProposalStore.answer, ProposalStore.setJob,
+            ]
+            statements += [
+                PriceStore.spot, PriceStore.unavailable, PriceStore.onDemand, PriceStore.advice,
+                PriceStore.incidents, PriceStore.source, PriceStore.types, PriceStore.coverage,
+                SavingsStore.savings, SavingsStore.lives, SavingsStore.statement,
+            ]
+            statements += [CircuitStore.read, CircuitStore.wait, CircuitStore.fail, CircuitStore.succeed]
+            statements += SnapshotFields.all.map(\.sql)
+            statements += ExplainReasons.all.map { "WITH j AS (SELECT * FROM job WHERE id = $1) \($0)" }
             for (number, statement) in statements.enumerated() {
                 try await scene.connection.script("PREPARE product_\(number) AS \(statement)")
             }
@@ -184,7 +191,9 @@ struct StoreTests {
             let records = try StoreTests.facts([
                 .interruption(StoreTests.interruption(deadline: 1)), .indexedInstance(entry), .unavailablePool(pool),
                 .saving(
-                    SavingFact(key: "s", cluster: "prod", instance: Scene.instance, perHour: 1, since: Scene.start)),
+                    SavingFact(
+                        key: "s", cluster: "prod", feature: .interruptions, .cheaper, subject: Scene.instance.rawValue,
+                        before: 2, after: 1, since: Scene.start)),
             ])
             try await scene.write(records, tenant: "mallory")
             for table in ["interruption", "instance_index", "unavailable_pool", "saving"] {
@@ -303,19 +312,21 @@ struct StoreTests {
         }
     }
 
-    @Test("prices are kept once and come back by pool, oldest first")
-    func prices() async throws {
+    @Test("an hourly budget is taken once for each key, by one worker at a time, and comes back after an hour")
+    func budgets() async throws {
         try await StoreScene.with { scene in
-            let pool = SpotPool(region: "us-east-1", zone: "us-east-1a", type: "m5.large")
-            let all = [30.0, 10, 20].map {
-                SpotPrice(
-                    pool: pool, price: MicroDollars(rawValue: Int64($0)), since: Scene.start.addingTimeInterval($0))
+            try await scene.clusters.add(Scene.registration(), credential: nil)
+            func take(_ key: String, at second: Double, max: Int = 2) async throws -> Bool {
+                try await scene.policies.take(.pod, key: key, of: "prod", at: Scene.start + second, atMost: max)
             }
-            try await scene.prices.add(all)
-            try await scene.prices.add(all)
-            let back = try await scene.prices.spot(
-                region: "us-east-1", types: ["m5.large"], since: Scene.start.addingTimeInterval(15))
-            #expect(back == [all[2], all[0]])
+            #expect(try await take("a", at: 0))
+            #expect(try await take("b", at: 10))
+            #expect(try await !take("c", at: 20))
+            #expect(try await take("a", at: 30))
+            #expect(try await scene.policies.take(.node, key: "n", of: "prod", at: Scene.start, atMost: 1))
+            #expect(try await take("c", at: 3601))
+            #expect(try await !take("d", at: 3602))
+            #expect(try await scene.policies.taken(.pod, of: "prod", since: Scene.start + 5) == 2)
         }
     }
 }
