@@ -60,14 +60,18 @@ struct Feeder: Sendable {
         return isBehind
     }
 
-    /// Hands out a lane or two higher who waited too long: at most a quarter of a list in one look.
+    /// Hands out a lane or two higher who waited too long: at most a quarter of a list in one look, and only where the list
+    /// is short, so that what is not taken does not pile up there.
     private func lift(_ lists: [ReadyList], _ broker: any Broker, _ memory: inout Memory) async throws {
         guard memory.agedAt <= .now else { return }
         memory.agedAt = .now + configuration.liftEvery
-        for (list, lanes) in Ageing.looks(Set(lists.map(\.queue)).sorted(), Lane.allCases) where lists.contains(list) {
-            let higher = list.risen(by: lanes)
+        let looks = Ageing.looks(Set(lists.map(\.queue)).sorted(), Lane.allCases).filter { lists.contains($0.list) }
+        if looks.isEmpty { return }
+        let lengths = try await broker.lengths(of: looks.map { $0.list.risen(by: $0.lanes) })
+        for (look, length) in zip(looks, lengths) where length < configuration.listMax / 2 {
+            let (list, higher) = (look.list, look.list.risen(by: look.lanes))
             let feed = try await ledger.aged(
-                in: list, rising: lanes, atMost: configuration.listMax / 4,
+                in: list, rising: look.lanes, atMost: configuration.listMax / 4,
                 cursor: memory.agedCursors[[list, higher]] ?? .start)
             memory.agedCursors[[list, higher]] = feed.isAtEnd ? nil : feed.cursor
             if !feed.ids.isEmpty { try await broker.push(feed.ids, to: higher) }
