@@ -17,6 +17,7 @@ extension SystemTests {
             ["jobs", "snooze"], ["jobs", "retry"], ["jobs", "replay"],
             ["clusters"], ["clusters", "add"], ["clusters", "list"], ["clusters", "check"], ["clusters", "set-mode"],
             ["clusters", "remove"], ["jobspecs"], ["jobspecs", "check"], ["jobspecs", "schema"], ["jobspecs", "list"],
+            ["snapshot"], ["plan"], ["report"],
             ["simulate"], ["simulate", "serve"], ["simulate", "interrupt"], ["simulate", "state"],
             ["simulate", "clock"],
             ["simulate", "clock", "advance"],

@@ -42,9 +42,14 @@ extension SystemTests {
             var written = added.output + added.errors + fleet.everythingWritten
             for command in [
                 ["jobs", "list"], ["clusters", "list"], ["clusters", "check", cluster], ["queues"], ["schedules"],
-                ["workers"],
+                ["workers"], ["report", cluster],
             ] {
                 let answer = try await fleet.run(command + ["--output", "json"])
+                written += answer.output + answer.errors
+            }
+            for command in [["snapshot", cluster], ["snapshot", cluster, "--anonymise"], ["report", cluster]] {
+                let answer = try await fleet.succeed(command)
+                #expect(answer.output.contains("us-east-1"), "\(command)")
                 written += answer.output + answer.errors
             }
             for row in try await fleet.rows("SELECT id FROM job_status") {
@@ -69,7 +74,7 @@ extension SystemTests {
         private func pod(named name: String, on node: String, _ secret: String) -> String {
             """
             {"apiVersion":"v1","kind":"Pod",
-             "metadata":{"name":"\(name)","namespace":"default","labels":{"app":"secretive"},
+             "metadata":{"name":"\(name)","namespace":"default","labels":{"app":"secretive","note":"\(secret)"},
               "annotations":{"example.com/secret":"\(secret)","kubectl.kubernetes.io/last-applied-configuration":"\(secret)"}},
              "spec":{"nodeName":"\(node)","terminationGracePeriodSeconds":1,"hostname":"\(secret)","subdomain":"\(secret)",
               "hostAliases":[{"ip":"10.0.0.1","hostnames":["\(secret)"]}],

@@ -48,9 +48,9 @@ public struct ClusterSnapshot: Hashable, Sendable, Codable {
     public var objects: ClusterObjects
     /// The EC2 instances behind its nodes, and those that bear its tags, by id; nil: the account could not be read.
     public var instances: [Instance]?
-    /// The account's EBS volumes, by id; nil: not read.
+    /// The region's EBS volumes that are attached to nothing, by id; nil: the account could not be read.
     public var volumes: [Volume]?
-    /// Spot prices of the region, by pool and time: those in force seven days before the capture, and every change since.
+    /// The last known spot prices of the pools in use, by pool and time.
     public var spotPrices: [SpotPrice] = []
     /// On-demand prices of the region per hour, by type, as far as our stores hold them; else the shipped table counts.
     public var onDemandPrices: [String: MicroDollars] = [:]

@@ -71,6 +71,7 @@ public struct ClusterReport: Codable, Sendable, Equatable {
     public static let makers: [Maker] = [
         ReportSections.nodes,
         ReportSections.spotCandidates,
+        ReportSections.packing,
     ]
 
     /// The cluster.

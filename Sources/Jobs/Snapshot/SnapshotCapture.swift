@@ -40,7 +40,7 @@ public struct SnapshotCapture: Sendable {
         return snapshot.narrowed(keeping: policy.protected)
     }
 
-    /// Instances of the cluster's nodes, and those that bear its tags.
+    /// Instances of the cluster's nodes, those that bear its tags, and the volumes that nothing is attached to.
     private func readCloud(
         _ registration: ClusterRegistration, _ open: @Sendable () async throws -> any CloudReader,
         into snapshot: inout ClusterSnapshot
@@ -48,17 +48,16 @@ public struct SnapshotCapture: Sendable {
         do {
             let cloud = try await open()
             var found: [InstanceID: Instance] = [:]
-            for tag in ["kubernetes.io/cluster/\(registration.name)"] {
-                for instance in try await cloud.instances(tag: tag, value: nil) { found[instance.id] = instance }
-            }
             for (tag, value) in [
-                ("eks:cluster-name", registration.name), (NodeOwner.ownTag, registration.id.rawValue),
-            ] {
+                ("kubernetes.io/cluster/\(registration.name)", nil), ("eks:cluster-name", registration.name),
+                (NodeOwner.ownTag, registration.id.rawValue),
+            ] as [(String, String?)] {
                 for instance in try await cloud.instances(tag: tag, value: value) { found[instance.id] = instance }
             }
             let missing = snapshot.objects.nodes.compactMap(\.instance).filter { found[$0] == nil }
             for instance in try await cloud.instances(missing) { found[instance.id] = instance }
             snapshot.instances = found.values.sorted { $0.id < $1.id }
+            snapshot.volumes = try await cloud.volumes(state: "available").sorted { $0.id < $1.id }
             let unknown = missing.filter { found[$0] == nil }.count
             if unknown > 0 { snapshot.remarks.append("EC2 does not know the instances of \(unknown) nodes") }
         } catch let error as FarSideError {
