@@ -138,10 +138,5 @@ private struct Recorder: LogHandler {
         get { metadata[key] }
         set { metadata[key] = newValue }
     }
-    func log(
-        level: Logger.Level, message: Logger.Message, metadata: Logger.Metadata?, source: String, file: String,
-        function: String, line: UInt
-    ) {
-        written("\(message) \(metadata ?? [:])")
-    }
+    func log(event: LogEvent) { written("\(event.message) \(event.metadata ?? [:])") }
 }
