@@ -52,7 +52,7 @@ struct PlanCommand: AsyncParsableCommand {
         discussion: "The same snapshot, the same policy and the same build give the same text, to the byte.")
     @Argument(help: "The kind of job, such as defrag.") var kind: String
     @Option(help: "A file that `cloudoptim snapshot` wrote.") var snapshot: String
-    @Option(help: "A policy in JSON, as docs/policy.md names its fields; default the defaults.") var policy: String?
+    @Option(help: "A policy as `cloudoptim policy show` prints it; default the defaults.") var policy: String?
 
     func run() async throws {
         let document = try SnapshotDocument.read(try InputFile.text(snapshot))
@@ -73,7 +73,7 @@ struct ReportCommand: AsyncParsableCommand {
             """)
     @Argument(help: "The cluster's id; none with --snapshot.") var cluster: String?
     @Option(help: "A file that `cloudoptim snapshot` wrote, instead of reading the cluster.") var snapshot: String?
-    @Option(help: "A policy in JSON, as docs/policy.md names its fields; default the cluster's own.") var policy:
+    @Option(help: "A policy as `cloudoptim policy show` prints it; default the cluster's own.") var policy:
         String?
     @OptionGroup var form: OutputOptions
 
@@ -138,10 +138,6 @@ enum InputFile {
 
     /// A policy in a file; what it does not name has its default.
     static func policy(_ path: String) throws -> ClusterPolicy {
-        do {
-            return try ClusterPolicy(document: try text(path))
-        } catch let error as DecodingError {
-            throw QueueError(.invalid, "\(path): \(JSONText.explain(error))", underlying: error)
-        }
+        try PolicyFile.parse(try text(path), file: path == "-" ? "standard input" : path)
     }
 }
