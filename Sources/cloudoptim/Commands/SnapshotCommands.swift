@@ -73,8 +73,7 @@ struct ReportCommand: AsyncParsableCommand {
             """)
     @Argument(help: "The cluster's id; none with --snapshot.") var cluster: String?
     @Option(help: "A file that `cloudoptim snapshot` wrote, instead of reading the cluster.") var snapshot: String?
-    @Option(help: "A policy as `cloudoptim policy show` prints it; default the cluster's own.") var policy:
-        String?
+    @Option(help: "A policy as `cloudoptim policy show` prints it; default the cluster's own.") var policy: String?
     @OptionGroup var form: OutputOptions
 
     func validate() throws {
