@@ -49,7 +49,7 @@ var targets: [Target] = [
     library("Jobs", ["JobQueue", "Infrastructure", "Optimizer", log]),
     library(
         "Stores", ["Postgres", "JobQueue", "Infrastructure", "Sealing", log], resources: [.embedInCode("Migrations")]),
-    library("AWS", ["Infrastructure", "HTTPClient", "COpenSSL", log]),
+    library("AWS", ["Infrastructure", "HTTPClient", "COpenSSL", log], resources: [.embedInCode("Policies")]),
     library("Kubernetes", ["Infrastructure", "HTTPClient", yams, log]),
     library(
         "Simulator",
@@ -98,7 +98,7 @@ var targets: [Target] = [
     tests("HTTPClientTests", ["HTTPClient"]),
     tests("OpenTelemetryTests", ["OpenTelemetry", "HTTPClient", "JobQueue", "Worker", log, tracing, lifecycle]),
     tests("AWSTests", ["AWS", "HTTPClient", "Sealing", "Infrastructure"]),
-    tests("KubernetesTests", ["Kubernetes", "HTTPClient", "Infrastructure", "Simulator", log]),
+    tests("KubernetesTests", ["Kubernetes", "HTTPClient", "Infrastructure", "Simulator", log, yams]),
     tests("SimulatorTests", ["Simulator", "HTTPClient", "Infrastructure"], exclude: ["Resources"]),
     tests(
         "ProductTests",

@@ -8,6 +8,8 @@ public protocol CloudReader: Sendable {
     func instances(_ ids: [InstanceID]) async throws -> [Instance]
     /// The instances that bear the tag, whatever its value where that is nil, terminated ones included.
     func instances(tag: String, value: String?) async throws -> [Instance]
+    /// Asks which permissions we have in the account, by dry runs where there are any; nothing is changed.
+    func permissions(of cluster: ClusterRegistration) async throws -> [PermissionAnswer]
     /// Every instance in one of these states.
     func instances(states: [InstanceState]) async throws -> [Instance]
     /// Every volume of the region in that state.

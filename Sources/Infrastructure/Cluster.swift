@@ -4,6 +4,8 @@ import Foundation
 public protocol ClusterReader: Sendable {
     /// The server's version: `v1.31.2-eks-…`.
     func version() async throws -> String
+    /// Asks which verbs our credential has, cluster-wide.
+    func permissions() async throws -> [PermissionAnswer]
     /// Every node, paged through.
     func nodes() async throws -> [Node]
     /// One node; nil: there is none of that name.

@@ -209,6 +209,14 @@ public enum Fact: Hashable, Sendable, Codable {
     case priceDays(PriceDaysFact)
     /// A pool did something to an account.
     case poolIncident(account: String, PoolIncident)
+    /// A volume was looked at.
+    case volumeSighting(VolumeSighting)
+    /// A volume is not there any more.
+    case volumeGone(VolumeGone)
+    /// An instance is in no cluster.
+    case ghostSighting(GhostSighting)
+    /// An instance is no ghost.
+    case ghostGone(GhostGone)
 }
 
 /// A message to delete once what it brought is committed; harmless when lost.

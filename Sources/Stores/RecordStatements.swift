@@ -12,7 +12,8 @@ public enum RecordStatements {
         "interruption_progress": interruptionProgress, "unavailable_pool": unavailablePool,
         "indexed_instance": indexedInstance, "instance_sweep": instanceSweep, "finding": finding,
         "proposal": proposal, "proposal_end": proposalEnd,
-    ].merging(PriceStatements.all) { own, _ in own }.merging(SavingStatements.all) { own, _ in own }
+    ].merging(sightings) { own, _ in own }.merging(PriceStatements.all) { own, _ in own }.merging(SavingStatements.all)
+    { own, _ in own }
 
     /// The writers that the ledger is opened with.
     public static var writers: RecordWriters { RecordWriters(all) }

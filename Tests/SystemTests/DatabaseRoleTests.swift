@@ -10,7 +10,7 @@ extension SystemTests {
         static let views = [
             "job_status", "queue_depth", "schedule_health", "worker_health", "effect_log", "leader_health",
             "job_dead_letter", "attempt_log", "cluster_status", "interruption_status", "finding_status",
-            "foreign_event",
+            "foreign_event", "volume_status", "ghost_status",
         ]
 
         @Test("cloudoptim_reader reads every documented view", arguments: views)

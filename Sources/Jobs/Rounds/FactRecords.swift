@@ -44,6 +44,14 @@ public enum FactRecords {
         case priceDays = "price_days"
         /// `PoolIncident`.
         case poolIncident = "pool_incident"
+        /// `VolumeSighting`.
+        case volumeSighting = "volume_sighting"
+        /// `VolumeGone`.
+        case volumeGone = "volume_gone"
+        /// `GhostSighting`.
+        case ghostSighting = "ghost_sighting"
+        /// `GhostGone`.
+        case ghostGone = "ghost_gone"
         /// `Finding`.
         case finding
     }
@@ -117,6 +125,10 @@ public enum FactRecords {
             try make(.priceDays, "\(item.region)/\(item.types.first ?? "")/\(item.days.first?.description ?? "")", item)
         case .poolIncident(let account, let item):
             try make(.poolIncident, "\(account)/\(item.pool)/\(item.at)", Incident(account: account, incident: item))
+        case .volumeSighting(let item): try make(.volumeSighting, "\(item.account)/\(item.volume)", item)
+        case .volumeGone(let item): try make(.volumeGone, "\(item.account)/\(item.volume)", item)
+        case .ghostSighting(let item): try make(.ghostSighting, "\(item.account)/\(item.instance)", item)
+        case .ghostGone(let item): try make(.ghostGone, "\(item.account)/\(item.instance)", item)
         }
     }
 

@@ -18,6 +18,8 @@ public struct JobSources: Sendable {
     public let proposals: any Proposals
     /// What was saved.
     public let savings: any Savings
+    /// What scans of accounts remember.
+    public let sightings: any Sightings
     /// Kubernetes, AWS, webhooks.
     public let farSides: any FarSides
     /// Which far sides are in trouble.
@@ -29,6 +31,7 @@ public struct JobSources: Sendable {
     public init(
         registry: any ClusterRegistry, index: any InstanceIndex, interruptions: any Interruptions,
         policies: any Policies, prices: any Prices, proposals: any Proposals, savings: any Savings,
+        sightings: any Sightings,
         farSides: any FarSides, circuits: any Circuits = ClosedCircuits()
     ) {
         self.registry = registry
@@ -38,6 +41,7 @@ public struct JobSources: Sendable {
         self.prices = prices
         self.proposals = proposals
         self.savings = savings
+        self.sightings = sightings
         self.farSides = farSides
         self.circuits = circuits
     }
@@ -49,7 +53,9 @@ public struct JobContext: Sendable {
     public let jobID: JobID
     /// The tenant it belongs to, set by the ledger.
     public let tenant: Tenant
-    /// What it is about: a cluster's id, a queue's URL.
+    /// Its kind.
+    public let kind: JobKind
+    /// What it is about: a cluster's id, a queue's URL, an account (`AccountTarget`).
     public let target: String
     /// World time at the round's start.
     public let now: Date
@@ -71,6 +77,7 @@ public struct JobContext: Sendable {
         self.sources = sources
         jobID = handler.job.id
         tenant = Tenant(rawValue: handler.job.tenant)
+        kind = handler.job.kind
         target = handler.job.target
         round = state.round
         reports = state.reports

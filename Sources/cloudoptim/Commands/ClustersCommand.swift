@@ -12,7 +12,8 @@ import Stores
 struct ClustersCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "clusters", abstract: "Registers clusters, lists and checks them.",
-        subcommands: [Add.self, List.self, Check.self, SetMode.self, Remove.self], defaultSubcommand: List.self)
+        subcommands: [Add.self, List.self, Check.self, SetMode.self, SetCredential.self, Remove.self],
+        defaultSubcommand: List.self)
 
     struct Add: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -64,7 +65,10 @@ struct ClustersCommand: AsyncParsableCommand {
             guard registration.problems.isEmpty else {
                 throw QueueError(.invalid, registration.problems.joined(separator: "\n"))
             }
-            if !offline { try await probe(connection, settings) }
+            if !offline {
+                try await probe(connection, settings)
+                try await ExternalIDProof.run(registration, settings, logger: Logger(label: "probe"))
+            }
             let database = try await PostgresConnection.connect(try settings.database)
             let store = ClusterStore(database, keyring: try settings.keyring)
             try await store.add(registration, credential: ClusterCredential(token: token))
@@ -176,56 +180,6 @@ struct ClustersCommand: AsyncParsableCommand {
                 throw QueueError(.notFound, "no cluster '\(id)'")
             }
             Console.print("removed \(id)")
-        }
-    }
-
-    struct Check: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(
-            abstract: "Asks a cluster's far sides whether they let us in.",
-            discussion: "Exit code 77 when one does not.")
-        @Argument(help: "The cluster's id.") var id: String
-        @OptionGroup var form: OutputOptions
-
-        func run() async throws {
-            let settings = Settings()
-            let connection = try await PostgresConnection.connect(try settings.database)
-            let store = ClusterStore(connection, keyring: try settings.keyring)
-            guard let registration = try await store.cluster(ClusterID(rawValue: id)) else {
-                throw QueueError(.notFound, "no cluster '\(id)'")
-            }
-            let farSides = try LiveFarSides(settings, clusters: store, logger: Logger(label: "check"))
-            var findings: [[String: String]] = []
-            func ask(_ what: String, _ body: () async throws -> String) async {
-                do {
-                    findings.append(["check": what, "ok": "yes", "detail": try await body()])
-                } catch {
-                    findings.append(["check": what, "ok": "no", "detail": "\(error)"])
-                }
-            }
-            await ask("kubernetes: nodes") {
-                "\(try await farSides.cluster(registration).nodes().count) nodes"
-            }
-            await ask("aws: identity") {
-                let account = try await farSides.cloud(registration, session: "check").account()
-                guard account == registration.account else {
-                    throw QueueError(
-                        .refused, "credentials are for account \(account), the cluster says \(registration.account)")
-                }
-                return "account \(account)"
-            }
-            if registration.queueURL != nil {
-                await ask("aws: queue") {
-                    // Visibility zero: what is received is there again at once.
-                    let seen = try await farSides.queue(registration, session: "check")
-                        .receive(max: 1, wait: .zero, visibility: .zero)
-                    return seen.isEmpty ? "reachable, empty" : "reachable, messages wait"
-                }
-            }
-            try Console.show(
-                try findings.map { try JSONText(encoding: $0) }, columns: ["check", "ok", "detail"], as: form.output,
-                whenEmpty: "nothing to check")
-            await connection.close()
-            if findings.contains(where: { $0["ok"] == "no" }) { throw ExitCode(77) }
         }
     }
 }

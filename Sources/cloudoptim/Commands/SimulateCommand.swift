@@ -25,6 +25,7 @@ struct SimulateCommand: AsyncParsableCommand {
         @Option(help: "Names of the clusters, separated by commas.") var clusters = "demo"
         @Option(help: "Nodes of each cluster.") var nodes = 8
         @Option(help: "Pods of each cluster, about.") var pods = 80
+        @Option(help: "The AWS account of the clusters, 12 digits.") var account = "123456789012"
         @Option(help: "Part of the nodes that are spot instances.") var spotShare = 0.8
         @Option(help: "Address to listen on.") var host = "127.0.0.1"
         @Option(help: "Port of the Kubernetes API (TLS); 0 takes a free one.") var kubernetesPort = 0
@@ -41,7 +42,8 @@ struct SimulateCommand: AsyncParsableCommand {
                 throw QueueError(.invalid, "--join '\(join)': wanted two numbers, such as 5,10")
             }
             let worlds = clusters.split(separator: ",").map {
-                SimulatedCluster(name: String($0), nodeCount: nodes, podCount: pods, spotShare: spotShare)
+                SimulatedCluster(
+                    name: String($0), account: account, nodeCount: nodes, podCount: pods, spotShare: spotShare)
             }
             let server = SimulatorServer(
                 configuration: SimulatorConfiguration(

@@ -21,6 +21,7 @@ enum Handlers {
         let sources = JobSources(
             registry: clusters, index: interruptions, interruptions: interruptions, policies: PolicyStore(connection),
             prices: prices, proposals: ProposalStore(connection), savings: SavingsStore(connection),
+            sightings: SightingStore(connection),
             farSides: try LiveFarSides(settings, clusters: clusters, logger: logger),
             circuits: CircuitStore(connection))
         var modes: [JobKind: Mode] = [:]

@@ -96,6 +96,12 @@ actor LiveFarSides: FarSides {
         return AWSMarket(client: base.inRegion(region), egress: egress)
     }
 
+    /// Proves that the cluster's role wants its external id.
+    func proveExternalID(_ registration: ClusterRegistration) async throws {
+        guard let base else { throw FarSideError(.badConfiguration, missingCredentials) }
+        try await ExternalIDProof(base: base).run(registration)
+    }
+
     private func client(_ registration: ClusterRegistration, session: String) async throws -> AWSClient {
         guard let base, let sessions else {
             throw FarSideError(.badConfiguration, missingCredentials)

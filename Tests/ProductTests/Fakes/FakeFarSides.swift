@@ -4,6 +4,7 @@ import Infrastructure
 struct FakeCluster: Cluster {
     let world: FakeWorld
     func version() async throws -> String { "v1.31.2" }
+    func permissions() async throws -> [PermissionAnswer] { await world.permissions.filter { !$0.name.contains(":") } }
     func nodes() async throws -> [Node] { await world.nodes.values.sorted { $0.name < $1.name } }
     func node(named name: String) async throws -> Node? { await world.nodes[name] }
     func pods() async throws -> [Pod] { await world.pods.values.sorted { $0.name < $1.name } }
@@ -29,6 +30,9 @@ struct FakeCloud: Cloud {
     func instances(_ ids: [InstanceID]) async throws -> [Instance] { try await world.describe(ids) }
     func instances(tag: String, value: String?) async throws -> [Instance] {
         await world.instances.values.filter { $0.tags[tag] != nil && (value == nil || $0.tags[tag] == value) }
+    }
+    func permissions(of cluster: ClusterRegistration) async throws -> [PermissionAnswer] {
+        await world.permissions.filter { $0.name.contains(":") }
     }
     func instances(states: [InstanceState]) async throws -> [Instance] {
         await world.instances.values.filter { states.contains($0.state) }.sorted { $0.id < $1.id }

@@ -34,6 +34,7 @@ extension FakeWorld {
 
     func deleteVolume(_ id: String) throws {
         guard let volume = volumes[id] else { throw FarSideError(.notFound, farCode: "InvalidVolume.NotFound", id) }
+        if blockedDeletions { throw FarSideError(.fault, "not now") }
         guard volume.attachments.isEmpty else { throw FarSideError(.refused, farCode: "VolumeInUse", id) }
         volumes[id] = nil
         note("delete-volume \(id)")

@@ -30,6 +30,7 @@ actor FakeWorld {
     var describeError: FarSideError?
     /// The account whose credentials we hold.
     var account = "123456789012"
+    var permissions: [PermissionAnswer] = []
     var volumes: [String: Volume] = [:]
     var snapshots: [VolumeSnapshot] = []
     /// Auto Scaling groups by instance.
@@ -39,6 +40,7 @@ actor FakeWorld {
     var clusterNames: [String] = []
     /// The state that new snapshots are in.
     var snapshotState = "completed"
+    var blockedDeletions = false
     /// What there is besides nodes and pods.
     var others = ClusterObjects()
     /// Lists that are not read whole.

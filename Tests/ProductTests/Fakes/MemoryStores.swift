@@ -3,12 +3,14 @@ import Infrastructure
 import JobQueue
 
 /// The product's stores in memory: reads as Stores does, and takes records as its statements do.
-actor MemoryStores: ClusterRegistry, InstanceIndex, Interruptions, Policies, Prices, Proposals, Savings {
+actor MemoryStores: ClusterRegistry, InstanceIndex, Interruptions, Policies, Prices, Proposals, Savings, Sightings {
     private(set) var clusters: [ClusterRegistration] = []
     private(set) var index: [IndexedInstance] = []
     private(set) var interruptions: [Interruption] = []
     private(set) var records: [Record] = []
     private(set) var unavailablePools: [UnavailablePoolFact] = []
+    private(set) var volumes: [String: VolumeSighting] = [:]
+    private(set) var ghosts: [InstanceID: GhostSighting] = [:]
     var mode = Mode.apply
     var policy = ClusterPolicy()
     private var modes: [ClusterID: Mode] = [:]
@@ -97,6 +99,18 @@ actor MemoryStores: ClusterRegistry, InstanceIndex, Interruptions, Policies, Pri
         unavailablePools.filter { $0.until > now }
     }
 
+    func volumes(of account: AccountTarget) async throws -> [VolumeSighting] {
+        volumes.values.filter { $0.account == account }.sorted { $0.volume < $1.volume }
+    }
+    func ghosts(of account: AccountTarget) async throws -> [GhostSighting] {
+        ghosts.values.filter { $0.account == account }.sorted { $0.instance < $1.instance }
+    }
+    /// Every row of the scans is lost.
+    func forgetSightings() {
+        volumes = [:]
+        ghosts = [:]
+    }
+
     func records(of kind: String) -> [Record] { records.filter { $0.kind == kind } }
 
     func take(_ new: [Record]) throws {
@@ -114,6 +128,14 @@ actor MemoryStores: ClusterRegistry, InstanceIndex, Interruptions, Policies, Pri
             case "interruption_progress": merge(try decoder.decode(InterruptionProgress.self, from: data))
             case "price_source": priceSources[record.key] = try decoder.decode(PriceSourceFact.self, from: data)
             case "unavailable_pool": unavailablePools.append(try decoder.decode(UnavailablePoolFact.self, from: data))
+            case "volume_sighting":
+                let row = try decoder.decode(VolumeSighting.self, from: data)
+                volumes[row.volume] = row
+            case "volume_gone": volumes[try decoder.decode(VolumeGone.self, from: data).volume] = nil
+            case "ghost_sighting":
+                let row = try decoder.decode(GhostSighting.self, from: data)
+                ghosts[row.instance] = row
+            case "ghost_gone": ghosts[try decoder.decode(GhostGone.self, from: data).instance] = nil
             default: break
             }
         }

@@ -72,6 +72,16 @@ extension FaultScenario {
                 }
             }, request: { _ in JobRequest(RestoreMarks.kind, target: "prod") }),
         FaultScenario(
+            kind: ZombieVolumes.kind, runs: 4, every: .seconds(3600),
+            recordsLeftOut: ["volume_sighting", "volume_gone"],
+            prepare: { await AccountScene.zombie($0, markedDaysAgo: 8) },
+            request: { _ in JobRequest(ZombieVolumes.kind, target: AccountScene.account.description) }),
+        FaultScenario(kind: Preflight.kind, request: { _ in JobRequest(Preflight.kind, target: "prod") }),
+        FaultScenario(
+            kind: GhostScan.kind, runs: 3, every: .seconds(3600), recordsLeftOut: ["ghost_sighting", "ghost_gone"],
+            prepare: { try await AccountScene.ghost($0, seenHoursAgo: 25) },
+            request: { _ in JobRequest(GhostScan.kind, target: AccountScene.account.description) }),
+        FaultScenario(
             kind: Notify.kind, name: "to a receiver that honours keys", request: { _ in notification(honoursKey: true) }
         ),
         FaultScenario(

@@ -47,6 +47,9 @@ struct FaultyCluster: Cluster {
     let point: FaultPoint
 
     func version() async throws -> String { try await point.far("cluster.version") { try await real.version() } }
+    func permissions() async throws -> [PermissionAnswer] {
+        try await point.far("cluster.permissions") { try await real.permissions() }
+    }
     func nodes() async throws -> [Node] { try await point.far("cluster.nodes") { try await real.nodes() } }
     func node(named name: String) async throws -> Node? {
         try await point.far("cluster.node") { try await real.node(named: name) }
@@ -106,6 +109,9 @@ struct FaultyCloud: Cloud {
     }
     func tag(_ resources: [String], with tags: [String: String]) async throws {
         try await point.far("cloud.tag") { try await real.tag(resources, with: tags) }
+    }
+    func permissions(of cluster: ClusterRegistration) async throws -> [PermissionAnswer] {
+        try await point.far("cloud.permissions") { try await real.permissions(of: cluster) }
     }
     func instances(states: [InstanceState]) async throws -> [Instance] {
         try await point.far("cloud.instancesByState") { try await real.instances(states: states) }

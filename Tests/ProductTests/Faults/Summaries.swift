@@ -16,6 +16,8 @@ extension FakeWorld {
         lines += instances.values.map {
             "instance \($0.id) \($0.state) \($0.type) \($0.zone) \(FakeWorld.text($0.tags))"
         }
+        lines += volumes.values.map { "volume \($0.id) \($0.state)" }
+        lines += snapshots.map { "snapshot of \($0.volume) \($0.state)" }
         lines += messages.map { "message \($0.id)" }
         return lines
     }

@@ -45,7 +45,8 @@ struct StoreTests {
             statements += [
                 PriceStore.spot, PriceStore.unavailable, PriceStore.onDemand, PriceStore.advice,
                 PriceStore.incidents, PriceStore.source, PriceStore.types, PriceStore.coverage,
-                SavingsStore.savings, SavingsStore.lives, SavingsStore.statement,
+                SightingStore.volumes, SightingStore.ghosts, SavingsStore.savings, SavingsStore.lives,
+                SavingsStore.statement,
             ]
             statements += [CircuitStore.read, CircuitStore.wait, CircuitStore.fail, CircuitStore.succeed]
             statements += SnapshotFields.all.map(\.sql)

@@ -111,6 +111,7 @@ final class Fleet: Sendable {
         let arguments = [
             "simulate", "--moto-url", try variable("TEST_MOTO_URL"), "--directory", "\(directory)/world", "--clusters",
             clusters, "--nodes", "\(plan.nodes)", "--pods", "\(plan.pods)", "--join", "1,2", "--spot-share", "1",
+            "--account", plan.account,
         ]
         return try Child(
             program, arguments, environment: environment, directory: directory, name: "simulator")
@@ -244,6 +245,8 @@ struct FleetPlan: Sendable {
     var nodes = 4
     var pods = 20
     var environment: [String: String] = [:]
+    /// moto is shared: what looks at a whole account has one of its own.
+    var account = "123456789012"
 
     /// Polls often and gives up early, so that what goes wrong on purpose is told soon.
     static let impatient = ["K8S_API_RETRY_ATTEMPTS": "1", "SQS_POLL_INTERVAL_SECONDS": "2"]
@@ -269,9 +272,12 @@ struct FleetScope: SuiteTrait, TestScoping {
 extension Trait where Self == FleetScope {
     /// A fleet of the suite's own.
     static func fleet(
-        clusters: [String] = [], nodes: Int = 4, pods: Int = 20, environment: [String: String] = [:]
+        clusters: [String] = [], nodes: Int = 4, pods: Int = 20, environment: [String: String] = [:],
+        account: String = "123456789012"
     ) -> FleetScope {
-        FleetScope(plan: FleetPlan(clusters: clusters, nodes: nodes, pods: pods, environment: environment))
+        FleetScope(
+            plan: FleetPlan(
+                clusters: clusters, nodes: nodes, pods: pods, environment: environment, account: account))
     }
 }
 

@@ -1,0 +1,126 @@
+import Foundation
+import Infrastructure
+import JobQueue
+import Optimizer
+
+/// `ghost-scan`: finds instances that run and are in no cluster, and ends those that a registered or a vanished cluster
+/// owns once two scans agree and a day has passed (domain-rules section 8).
+public struct GhostScan: Job {
+    /// The kind's name.
+    public static let kind: JobKind = "ghost-scan"
+    /// What was looked at is too old to act on after this many seconds.
+    static let validSeconds: TimeInterval = 120
+
+    /// It takes none: limits are the policies' of the clusters.
+    public struct Parameters: Codable, Sendable {
+        /// Asks for a scan.
+        public init() {}
+    }
+
+    /// What a decision is made from.
+    public struct Observation: Codable, Sendable {
+        var scan: GhostRules.Scan
+        var reports: [ActionReport]
+        var round: Int
+    }
+
+    /// Makes the job of one request.
+    public init(_ parameters: Parameters) {}
+
+    /// Lists the instances first and the nodes after: the other way round would find those that joined in between.
+    public func observe(_ context: JobContext) async throws -> Observation {
+        let (account, clusters) = try await context.accountClusters()
+        let empty = GhostRules.Scan(now: context.now, account: account, clusters: [], instances: [], nodes: [])
+        if context.round > 0 { return Observation(scan: empty, reports: context.reports, round: context.round) }
+        let cloud = try await context.cloud(of: account, through: clusters[0])
+        let instances = try await cloud.instances(states: [.pending, .running])
+        var scan = empty
+        scan.instances = instances
+        scan.sightings = try await context.sources.sightings.ghosts(of: account)
+        for cluster in clusters {
+            let policy = try await context.sources.policies.policy(of: cluster.id)
+            scan.clusters.append(GhostRules.Cluster(id: cluster.id, name: cluster.name, policy: policy))
+            switch try await AccountReading.objects([.nodes], of: cluster, context) {
+            case .success(let objects): scan.nodes.formUnion(objects.nodes.compactMap(\.instance))
+            case .failure(let gap): scan.gap = scan.gap ?? gap.description
+            }
+        }
+        let candidates = instances.filter {
+            !scan.nodes.contains($0.id) && GhostRules.classify($0, scan).ghostClass != .excluded
+        }
+        if scan.gap == nil, !candidates.isEmpty { try await ask(cloud, about: candidates, into: &scan) }
+        return Observation(scan: scan, reports: context.reports, round: context.round)
+    }
+
+    /// What decides how a candidate is ended, or that it is not.
+    private func ask(_ cloud: any CloudReader, about candidates: [Instance], into scan: inout GhostRules.Scan)
+        async throws
+    {
+        if candidates.contains(where: { $0.tags.keys.contains { $0.hasPrefix("eks:") } }) {
+            scan.eksClusters = Set(try await cloud.clusterNames())
+        }
+        let endable = candidates.filter { GhostRules.classify($0, scan).ghostClass.mayEnd }.map(\.id)
+        guard !endable.isEmpty else { return }
+        scan.groups = try await cloud.autoScalingGroups(of: endable)
+        for id in try await cloud.protected(endable) { scan.protected[id] = "its termination protection is on" }
+        for id in try await cloud.persistentlyRequested(endable) {
+            scan.protected[id] = "a persistent spot request would launch it again"
+        }
+    }
+
+    /// One step for each ghost whose time has come; in a second round, what became of the steps.
+    public func decide(_ observation: Observation) throws -> Decision {
+        if observation.round > 0 { return GhostScan.told(observation.reports) }
+        let scan = observation.scan
+        let outcome = GhostRules.outcome(scan)
+        let actions = outcome.verdicts.filter(\.ends).prefix(Decision.actionsMax).map { verdict -> Action in
+            let row = verdict.sighting
+            let verb: Verb =
+                row.ghostClass == .grouped || verdict.group != nil
+                ? .terminateInAutoScalingGroup(instance: row.instance, shrinks: true)
+                : .terminate(instances: [row.instance])
+            return Action(
+                key: "terminate/\(row.instance)", verb, reason: row.reason, saving: row.perHour, cluster: row.cluster,
+                validUntil: scan.now.addingTimeInterval(GhostScan.validSeconds))
+        }
+        var findings = outcome.verdicts.map { verdict in
+            let row = verdict.sighting
+            return Finding(
+                "ghost", cluster: row.cluster, subject: row.instance.rawValue, .info,
+                "The instance \(row.instance) runs and is in no cluster (class \(row.ghostClass.rawValue)): \(row.reason).",
+                saving: row.perHour, confidence: row.ghostClass.mayEnd ? 0.8 : 0.2)
+        }
+        if let stopped = outcome.stopped {
+            findings.append(
+                Finding(
+                    outcome.isBroken ? "ghost-breaker" : "ghosts-unsure", cluster: nil,
+                    subject: scan.account.description,
+                    outcome.isBroken ? .critical : .warning, "The scan for ghosts stopped: \(stopped)."))
+        }
+        struct Summary: Encodable {
+            var instances: Int
+            var ghosts: [String: Int]
+            var ended: Int
+        }
+        let summary = Summary(
+            instances: scan.instances.count,
+            ghosts: Dictionary(grouping: outcome.verdicts) { $0.sighting.ghostClass.rawValue }.mapValues(\.count),
+            ended: actions.count)
+        return Decision(
+            actions: Array(actions), findings: findings,
+            facts: outcome.verdicts.map { .ghostSighting($0.sighting) }
+                + outcome.gone.map { .ghostGone(GhostGone(account: scan.account, instance: $0)) },
+            next: actions.isEmpty ? .done : .again(afterMilliseconds: 0), result: try JSONText(encoding: summary),
+            isEmpty: outcome.verdicts.isEmpty && outcome.gone.isEmpty && outcome.stopped == nil)
+    }
+
+    /// What could not be done, for a person.
+    private static func told(_ reports: [ActionReport]) -> Decision {
+        Decision(
+            findings: reports.filter { $0.outcome == .refused }.map {
+                Finding(
+                    "ghost-refused", cluster: nil, subject: $0.key, .warning,
+                    "A ghost could not be ended (\($0.code)): \($0.message)")
+            }, result: JSONText(text: "{\"done\":\(reports.count { $0.isDone })}"))
+    }
+}
