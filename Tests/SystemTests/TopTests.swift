@@ -178,7 +178,7 @@ extension SystemTests {
             """
 
         private static let golden = """
-            2026-11-23T14:00:05  scheduler leads, term 7  1 workers  running 2/16  due 120  later 3  dead 1  saves $1.50/h
+            2026-11-23T14:00:05  leader term 7  1 workers  running 2/16  due 120  later 3  dead 1  $1.50/h
             PAUSED queue default by anna until 2026-11-23T16:00:00: prices look wrong
             DOWN kubernetes of prod-us: 9 failures in a row, its jobs wait
              QUEUE                    LANE  DUE        LATER      RUNNING   OLDEST

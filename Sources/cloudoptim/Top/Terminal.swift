@@ -55,7 +55,7 @@ final class Terminal {
 
     /// Draws lines over what is there, without flicker.
     func draw(_ lines: [String]) {
-        let text = lines.map { $0 + "\u{1B}[K" }.joined(separator: "\r\n")
+        let text = lines.map { $0 + "\u{1B}[K" }.joined(separator: "\n")
         write("\u{1B}[H" + text + "\u{1B}[J")
     }
 

@@ -11,7 +11,8 @@ struct TopScreen {
     /// Lines of at most `width` characters; exactly `height` of them. nil: as many as there are, for plain text.
     func lines(width: Int, height: Int?) -> [String] {
         var sections = [queues, workers, running, failures, schedules].map { $0 }
-        var head = [title] + notices
+        let time = height == nil ? snapshot.at.prefix(19) : snapshot.at.dropFirst(11).prefix(8)
+        var head = [title(time)] + notices
         let footer = height == nil ? [] : [message.isEmpty ? Self.keys : message]
         if let height {
             head = Array(head.prefix(3))
@@ -48,11 +49,12 @@ struct TopScreen {
         }
     }
 
-    private var title: String {
+    /// - Parameter time: the day, too, where there is room for it.
+    private func title(_ time: Substring) -> String {
         let totals = snapshot.totals
-        let leader = snapshot.leader.map { $0.is_live ? "leads, term \($0.term)" : "away" } ?? "none yet"
-        let saving = snapshot.dollars_per_hour.map { "  saves \(Self.dollars($0))/h" } ?? ""
-        return "\(snapshot.at.prefix(19))  scheduler \(leader)  \(totals.live_workers) workers  running "
+        let leader = snapshot.leader.map { $0.is_live ? "leader term \($0.term)" : "leader away" } ?? "no leader"
+        let saving = snapshot.dollars_per_hour.map { "  \(Self.dollars($0))/h" } ?? ""
+        return "\(time)  \(leader)  \(totals.live_workers) workers  running "
             + "\(totals.running)/\(totals.slots)  due \(totals.due)  later \(totals.later)  dead \(totals.dead)\(saving)"
     }
 
