@@ -32,7 +32,30 @@ printf '\n%d passed, %d failed\n' "$$passed" "$$failed"
 exit "$$status"
 endef
 
-.PHONY: help demo test load build check format bench bench-quick bench-packing bench-fairness chaos chaos-mutants image clean
+# The tests that run in one process, over a sanitizer's build: the others start programs of the normal build.
+# (short name, swiftc's name, flags of the build, environment of the tests)
+SANITIZED ?= $(filter-out SystemTests TidyTests DemoTests,$(TEST_TARGETS))
+
+define run-sanitized
+trap 'tools/services stop .run/test-$(1)' EXIT
+tools/services start .run/test-$(1)
+source .run/test-$(1)/env
+ONLY=$$(tr ' ' ',' <<<'$(SANITIZED)') swift build --build-tests --sanitize=$(2) --scratch-path .build-$(1) $(3)
+status=0
+: >.run/test-$(1)/results.log
+for target in $(SANITIZED); do
+    code=0
+    env $(4) .build-$(1)/debug/cloudoptimPackageTests.xctest --testing-library swift-testing --filter "^$$target" >.run/test-$(1)/$$target.log 2>&1 || code=$$?
+    # Swift Testing says "passed" also where the sanitizer found something: its reports and the exit code count.
+    reports=$$(grep -acE '(WARNING|ERROR): (Thread|Address|Leak)Sanitizer' .run/test-$(1)/$$target.log) || true
+    printf '%-18s exit code %d, %d reports, %s\n' "$$target" "$$code" "$$reports" "$$(grep -aoE 'Test run with .*' .run/test-$(1)/$$target.log | tail -1)" | tee -a .run/test-$(1)/results.log
+    ((code == 0 && reports == 0)) || status=1
+done
+jq -R -s --argjson status "$$status" '{ verdict: (if $$status == 0 then "pass" else "fail" end), results: split("\n") | map(select(. != "")) }' .run/test-$(1)/results.log >.run/test-$(1)/report.json
+exit "$$status"
+endef
+
+.PHONY: help demo test test-tsan test-asan fuzz load build check format bench bench-quick bench-packing bench-fairness chaos chaos-mutants image clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +70,23 @@ test: ## Builds everything and runs every test on private PostgreSQL, Redis and 
 	@tools/install
 	$(call run-tests,.run/test,$(TEST_TARGETS))
 
+test-tsan: ## The tests under ThreadSanitizer, in .build-tsan. SANITIZED=QueueTests runs some of them
+	@tools/install
+	mkdir -p .run/test-tsan
+	# Says what ThreadSanitizer cannot see: the hand-over of a contended Mutex (Tests/Sanitizers/MutexShim.c).
+	clang -O2 -shared -fPIC -o .run/test-tsan/MutexShim.so Tests/Sanitizers/MutexShim.c -ldl
+	$(call run-sanitized,tsan,thread,,LD_PRELOAD=$(CURDIR)/.run/test-tsan/MutexShim.so TSAN_OPTIONS=exitcode=66)
+
+test-asan: ## The tests under AddressSanitizer and LeakSanitizer, in .build-asan. SANITIZED=QueueTests runs some of them
+	@tools/install
+	mkdir -p .run/test-asan
+	$(call run-sanitized,asan,address,-Xswiftc -use-ld=lld,SWIFT_BACKTRACE=enable=no LSAN_OPTIONS=suppressions=$(CURDIR)/Tests/Sanitizers/leaks.supp)
+
+fuzz: ## libFuzzer over every parser of outside bytes. DURATION=s for all together, TARGET=name, SEED=n
+	@tools/install
+	ONLY=Fuzz swift build --product Fuzz --scratch-path .build-fuzz -Xswiftc -sanitize=fuzzer,address -Xswiftc -DFUZZER -Xswiftc -use-ld=lld
+	exec tools/fuzz
+
 load: ## The heavy load tests: 100 interruptions over 100,000 queued jobs, 15,000 events
 	@tools/install
 	export HEAVY_TESTS=1
@@ -59,7 +99,7 @@ build: ## Builds everything for debugging, tests included
 check: ## Style and tidiness: swift-format, shellcheck, and the tests that read the sources
 	@tools/install
 	swift format lint --strict -r Sources Tests Package.swift
-	if command -v shellcheck >/dev/null; then shellcheck tools/install tools/services .ci/run docker/make-secrets; fi
+	if command -v shellcheck >/dev/null; then shellcheck tools/install tools/services tools/fuzz .ci/run docker/make-secrets; fi
 	ONLY=TidyTests swift test --scratch-path .build-tidy
 
 format: ## Lays out every Swift file as swift-format wants it
@@ -143,4 +183,4 @@ image: ## Builds the container image cloudoptim:latest (docker/)
 
 clean: ## Stops private servers and removes what was built, here only
 	for pids in .run/*/pids; do if [[ -d $$pids ]]; then tools/services stop "$${pids%/pids}"; fi; done
-	rm -rf .build .build-tidy .build-packing .run
+	rm -rf .build .build-tidy .build-packing .build-tsan .build-asan .build-fuzz .run

@@ -93,22 +93,36 @@ var targets: [Target] = [
     .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
     .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
 
+    // What tests share, and what they drive parsers with.
+    .target(name: "TestSupport", dependencies: ["Infrastructure"], path: "Tests/TestSupport", swiftSettings: strict),
+    .executableTarget(
+        name: "Fuzz", dependencies: ["JobQueue", "Jobs", "Infrastructure", "AWS", "Kubernetes", "Postgres", "Redis"],
+        path: "Tests/Fuzz", swiftSettings: strict),
+    tests("FuzzTests", ["Fuzz"]),
     tests("JobQueueTests", ["JobQueue"]),
-    tests("QueueTests", ["JobQueue", "Scheduler", "Worker", "Postgres", "Redis", "Threads", log, lifecycle]),
-    tests("HTTPClientTests", ["HTTPClient"]),
+    tests(
+        "QueueTests",
+        ["JobQueue", "Scheduler", "Worker", "Postgres", "Redis", "Threads", "TestSupport", log, lifecycle]),
+    tests("HTTPClientTests", ["HTTPClient", "TestSupport"]),
     tests("OpenTelemetryTests", ["OpenTelemetry", "HTTPClient", "JobQueue", "Worker", log, tracing, lifecycle]),
-    tests("AWSTests", ["AWS", "HTTPClient", "Sealing", "Infrastructure"]),
-    tests("KubernetesTests", ["Kubernetes", "HTTPClient", "Infrastructure", "Simulator", log, yams]),
-    tests("SimulatorTests", ["Simulator", "HTTPClient", "Infrastructure"], exclude: ["Resources"]),
+    tests("AWSTests", ["AWS", "HTTPClient", "Sealing", "Infrastructure", "TestSupport"]),
+    tests("KubernetesTests", ["Kubernetes", "HTTPClient", "Infrastructure", "Simulator", "TestSupport", log, yams]),
+    tests(
+        "SimulatorTests", ["Simulator", "HTTPClient", "Infrastructure", "TestSupport"], exclude: ["Resources"]),
     tests(
         "ProductTests",
-        ["Infrastructure", "Optimizer", "Jobs", "Stores", "JobQueue", "Worker", "Postgres", "Sealing", log],
-        exclude: ["Resources"]),
+        [
+            "Infrastructure", "Optimizer", "Jobs", "Stores", "JobQueue", "Worker", "Postgres", "Sealing", "TestSupport",
+            log,
+        ], exclude: ["Resources"]),
     tests("TidyTests", ["JobQueue", "Jobs", "Infrastructure", yams], exclude: ["Resources"]),
     tests("DemoTests", ["Demo"]),
     tests(
         "SystemTests",
-        ["cloudoptim", "JobQueue", "Postgres", "Redis", "HTTPClient", "Scheduler", "Worker", log, lifecycle]),
+        [
+            "cloudoptim", "JobQueue", "Postgres", "Redis", "HTTPClient", "Scheduler", "Worker", "TestSupport", log,
+            lifecycle,
+        ]),
 ]
 
 // ONLY=AWS,AWSTests builds those targets and what they import, while others are under work.

@@ -24,7 +24,7 @@ extension AWSClient {
         var AttributeNames = ["ApproximateReceiveCount"]
     }
 
-    private struct ReceiveAnswer: Decodable {
+    struct ReceiveAnswer: Decodable {
         struct Message: Decodable {
             var MessageId: String
             var ReceiptHandle: String

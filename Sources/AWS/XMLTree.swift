@@ -24,6 +24,7 @@ struct XMLTree: Sendable, Equatable {
     /// - Throws: `Malformed`; also for a document type, which AWS never sends and which could expand without end.
     static func parse(_ bytes: [UInt8]) throws -> XMLTree {
         let data = Data(bytes)
+        guard isUTF8(bytes) else { throw Malformed(description: "the answer is not in UTF-8") }
         guard data.range(of: Data("<!DOCTYPE".utf8)) == nil else {
             throw Malformed(description: "the answer has a document type")
         }
@@ -35,6 +36,17 @@ struct XMLTree: Sendable, Equatable {
             throw Malformed(description: builder.refusal ?? "the answer is no XML, line \(parser.lineNumber)")
         }
         return root
+    }
+
+    /// Whether the parser will read the bytes as they are: in another encoding a document type would look otherwise here.
+    private static func isUTF8(_ bytes: [UInt8]) -> Bool {
+        guard !bytes.contains(0) else { return false }
+        let text = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? bytes.dropFirst(3) : bytes[...]
+        guard text.first(where: { !" \t\r\n".utf8.contains($0) }) == UInt8(ascii: "<") else { return false }
+        let head = String(decoding: text.prefix(200), as: UTF8.self).lowercased()
+        guard head.hasPrefix("<?xml"), let end = head.range(of: "?>") else { return true }
+        let declaration = head[..<end.lowerBound]
+        return !declaration.contains("encoding") || declaration.contains("utf-8")
     }
 
     /// The first child of that name.

@@ -178,6 +178,20 @@ public actor MemoryLedger: Ledger, ControlLedger {
     /// An entry of the effect ledger.
     public func effect(_ key: String) -> EffectEntry? { effects[key]?.entry }
 
+    /// What contradicts itself, once nobody runs anything: slots and keys that outlived their job. Empty: nothing.
+    public func contradictions() -> [String] {
+        var found: [String] = []
+        for (limit, holders) in slots {
+            for holder in holders.values where jobs[holder.job]?.fence != holder.fence {
+                found.append("a slot of \(limit) is held by a run that has ended")
+            }
+        }
+        for (text, key) in keys where key.expiresAt == nil && jobs[key.job] == nil {
+            found.append("the key \(text) is held by a job that has ended")
+        }
+        return found.sorted()
+    }
+
     /// Says whose a target is; its schedule rows come with it.
     public func setTarget(
         _ name: String, fanOut: JobSpec.FanOut = .cluster, tenant: String, parameters: JSONText = .emptyObject

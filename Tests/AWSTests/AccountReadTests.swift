@@ -1,6 +1,7 @@
 import Foundation
 import HTTPClient
 import Infrastructure
+import TestSupport
 import Testing
 
 @testable import AWS
@@ -131,7 +132,7 @@ struct AccountReadTests {
 
     @Test("EKS pages and its errors are read as the service writes them")
     func recordedClusters() async throws {
-        let server = try ChildServer([
+        let server = try ScriptServer([
             Fault(body: #"{"clusters":["a","b"],"nextToken":"t/1="}"#), Fault(body: #"{"clusters":["c"]}"#),
             Fault(
                 status: 403,

@@ -1,6 +1,7 @@
 import Foundation
 import HTTPClient
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import AWS
@@ -38,7 +39,7 @@ struct CredentialsTests {
 
     @Test("IRSA: the token file is exchanged for a session, and the call itself is not signed")
     func webIdentity() async throws {
-        let server = try ChildServer([
+        let server = try ScriptServer([
             CredentialsTests.answer("AssumeRoleWithWebIdentity", expiry: Date() + 3_600)
         ])
         let client = try client([
@@ -74,7 +75,7 @@ struct CredentialsTests {
             print(server.server_port)
             server.serve_forever()
             """
-        let server = try ChildServer(script: script)
+        let server = try ScriptServer(script: script)
         let good = try client([
             "AWS_CONTAINER_CREDENTIALS_FULL_URI": server.url + "/v1/credentials",
             "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": "/pod",
@@ -86,7 +87,7 @@ struct CredentialsTests {
 
     @Test("sessions are kept per role, external id and policy, fetched once however many ask, renewed before their end")
     func sessions() async throws {
-        let server = try ChildServer([CredentialsTests.answer("AssumeRole", expiry: Date() + 3_600)])
+        let server = try ScriptServer([CredentialsTests.answer("AssumeRole", expiry: Date() + 3_600)])
         let ahead = Mutex<TimeInterval>(0)
         var timing = CallTiming.machine
         timing.now = { Date() + ahead.withLock { $0 } }

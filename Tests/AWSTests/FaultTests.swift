@@ -2,6 +2,7 @@ import Foundation
 import HTTPClient
 import Infrastructure
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import AWS
@@ -15,7 +16,7 @@ struct FaultTests {
 
     let pauses = Pauses()
 
-    private func client(_ server: ChildServer, credentials: CredentialsSource? = nil) throws -> AWSClient {
+    private func client(_ server: ScriptServer, credentials: CredentialsSource? = nil) throws -> AWSClient {
         let pauses = pauses
         let timing = CallTiming(
             now: { Date() }, instant: { .now }, sleep: { wait in pauses.all.withLock { $0.append(wait) } },
@@ -44,7 +45,7 @@ struct FaultTests {
             Fault(status: 502, body: "<html>"), Fault(drop: true),
         ])
     func repeated(fault: Fault) async throws {
-        let server = try ChildServer([fault, fault, Fault(body: FaultTests.launched)])
+        let server = try ScriptServer([fault, fault, Fault(body: FaultTests.launched)])
         let launched = try await client(server).runInstances(FaultTests.request, token: "token-1")
         #expect(launched.map(\.id) == ["i-0123456789abcdef0"])
         let seen = try await server.seen()
@@ -62,7 +63,7 @@ struct FaultTests {
             (Fault.ec2(500, "InternalError"), .serverFault, true), (Fault(drop: true), .network, true),
         ])
     func givenUp(fault: Fault, code: AWSError.Code, isInDoubt: Bool) async throws {
-        let server = try ChildServer([fault])
+        let server = try ScriptServer([fault])
         let error = await failure { _ = try await client(server).runInstances(FaultTests.request, token: "t") }
         #expect(error?.code == code)
         #expect(error?.mayHaveBeenExecuted == isInDoubt)
@@ -74,7 +75,7 @@ struct FaultTests {
         "a call that may not be repeated is sent once, and its outcome is unknown",
         arguments: [Fault.ec2(500, "InternalError"), Fault(drop: true)])
     func notRepeated(fault: Fault) async throws {
-        let server = try ChildServer([fault, Fault.done])
+        let server = try ScriptServer([fault, Fault.done])
         let error = await failure {
             _ = try await client(server).createSnapshot(volume: "vol-1", description: "d", tags: [:])
         }
@@ -84,7 +85,7 @@ struct FaultTests {
 
     @Test("a refusal after a lost reply is no definite one: the first attempt may have been carried out")
     func doubtStays() async throws {
-        let server = try ChildServer([Fault(drop: true), .ec2(403, "UnauthorizedOperation")])
+        let server = try ScriptServer([Fault(drop: true), .ec2(403, "UnauthorizedOperation")])
         let error = await failure { _ = try await client(server).runInstances(FaultTests.request, token: "t") }
         #expect(error?.code == .unauthorized)
         #expect(error?.mayHaveBeenExecuted == true)
@@ -108,7 +109,7 @@ struct FaultTests {
             (.ec2(412, "DryRunOperation"), .dryRunWouldSucceed, .refused),
         ])
     func refused(fault: Fault, code: AWSError.Code, farCode: FarSideError.Code) async throws {
-        let server = try ChildServer([fault])
+        let server = try ScriptServer([fault])
         let error = try #require(
             await failure { _ = try await client(server).runInstances(FaultTests.request, token: "t") })
         #expect(error.code == code)
@@ -121,13 +122,13 @@ struct FaultTests {
 
     @Test("errors of the JSON and query services are read too")
     func otherServices() async throws {
-        let queue = try ChildServer([.json(400, "QueueDoesNotExist")])
+        let queue = try ScriptServer([.json(400, "QueueDoesNotExist")])
         let gone = await failure {
             _ = try await client(queue).receiveMessages(queue: "q", max: 1, visibility: .zero, wait: .zero)
         }
         #expect(gone?.code == .notFound)
         #expect(gone?.awsCode == "QueueDoesNotExist")
-        let role = try ChildServer([.query(403, "AccessDenied")])
+        let role = try ScriptServer([.query(403, "AccessDenied")])
         let denied = await failure {
             _ = try await client(role).assumeRole(RoleRequest(role: "r", externalID: nil, sessionName: "job"))
         }
@@ -141,7 +142,7 @@ struct FaultTests {
             "RequestTimeTooSkewed", "RequestExpired", "SignatureDoesNotMatch",
         ])
     func clock(code: String) async throws {
-        let server = try ChildServer([.ec2(403, code, ahead: 3_600), .noInstances])
+        let server = try ScriptServer([.ec2(403, code, ahead: 3_600), .noInstances])
         let client = try client(server)
         _ = try await client.describeInstances(filters: [])
         _ = try await client.describeInstances(filters: [])
@@ -156,11 +157,11 @@ struct FaultTests {
 
     @Test("a clock that stays refused, and a wrong secret, are told after at most one correction")
     func hopelessClock() async throws {
-        let server = try ChildServer([.ec2(403, "RequestTimeTooSkewed", ahead: 3_600)])
+        let server = try ScriptServer([.ec2(403, "RequestTimeTooSkewed", ahead: 3_600)])
         let error = await failure { _ = try await client(server).describeInstances(filters: []) }
         #expect(error?.code == .clockSkew)
         #expect(try await server.seen().count == 2)
-        let wrong = try ChildServer([.ec2(403, "SignatureDoesNotMatch")])
+        let wrong = try ScriptServer([.ec2(403, "SignatureDoesNotMatch")])
         #expect(await failure { _ = try await client(wrong).describeInstances(filters: []) }?.code == .unauthorized)
         #expect(try await wrong.seen().count == 1)
     }
@@ -175,7 +176,7 @@ struct FaultTests {
             }
             return AWSCredentials(accessKeyID: "AKIA\(number)", secretAccessKey: "s")
         }
-        let server = try ChildServer([.ec2(400, "RequestExpired"), .noInstances])
+        let server = try ScriptServer([.ec2(400, "RequestExpired"), .noInstances])
         _ = try await client(server, credentials: source).describeInstances(filters: [])
         #expect(fetched.withLock { $0 } == 2)
         #expect(try await server.seen()[1].headers["authorization"]?.contains("AKIA2") == true)
@@ -183,7 +184,7 @@ struct FaultTests {
 
     @Test("no pause goes past the deadline, and a passed deadline sends nothing")
     func deadline() async throws {
-        let server = try ChildServer([.ec2(503, "RequestLimitExceeded")])
+        let server = try ScriptServer([.ec2(503, "RequestLimitExceeded")])
         let soon = CallOptions(deadline: .now + .milliseconds(150))
         let error = await failure { _ = try await client(server).describeInstances(filters: [], soon) }
         #expect(error?.mayHaveBeenExecuted == false)
@@ -199,7 +200,7 @@ struct FaultTests {
         let keys = SignatureTests.session
         let secrets = keys.secrets
         for code in ["SignatureDoesNotMatch", "InvalidParameterValue"] {
-            let server = try ChildServer([.ec2(403, code, "x-amz-security-token:\(secrets[1]) key \(secrets[0])")])
+            let server = try ScriptServer([.ec2(403, code, "x-amz-security-token:\(secrets[1]) key \(secrets[0])")])
             let error = try #require(await failure { _ = try await client(server).describeInstances(filters: []) })
             for secret in secrets {
                 #expect(!"\(error)".contains(secret))
@@ -219,7 +220,7 @@ struct FaultTests {
             "", "<html>", "<R><instancesSet><item><instanceType>m5.large</instanceType></item></instancesSet></R>",
         ])
     func malformed(body: String) async throws {
-        let server = try ChildServer([Fault(body: body)])
+        let server = try ScriptServer([Fault(body: body)])
         let error = await failure { _ = try await client(server).runInstances(FaultTests.request, token: "t") }
         #expect(error?.code == .malformedAnswer)
         #expect(error?.mayHaveBeenExecuted == true)
@@ -228,7 +229,7 @@ struct FaultTests {
     @Test("the trace context is passed on and every page is followed")
     func pages() async throws {
         let page = "<R><reservationSet/><nextToken>n1</nextToken></R>"
-        let server = try ChildServer([Fault(body: page), .noInstances])
+        let server = try ScriptServer([Fault(body: page), .noInstances])
         _ = try await client(server).describeInstances(filters: [], CallOptions(traceparent: "00-aa-bb-01"))
         let seen = try await server.seen()
         #expect(seen.count == 2)
@@ -238,7 +239,7 @@ struct FaultTests {
 
     @Test("parameters bear the names that botocore gives them")
     func parameters() async throws {
-        let server = try ChildServer([Fault(body: "<R><errorSet/><fleetInstanceSet/></R>")])
+        let server = try ScriptServer([Fault(body: "<R><errorSet/><fleetInstanceSet/></R>")])
         let client = try client(server)
         let pools = [
             FleetOverride(type: "m5.large", zone: "us-east-1a", subnet: "subnet-1"),
@@ -275,9 +276,9 @@ struct FaultTests {
     func endedHook() async throws {
         let action = LifecycleAction(group: "g", hook: "h", token: nil, instance: "i-1")
         let text = "No active Lifecycle Action found with instance ID i-1"
-        let ended = try ChildServer([.query(400, "ValidationError", text)])
+        let ended = try ScriptServer([.query(400, "ValidationError", text)])
         try await EC2Cloud(client: client(ended)).completeLifecycleAction(action)
-        let other = try ChildServer([.query(400, "ValidationError", "group not found")])
+        let other = try ScriptServer([.query(400, "ValidationError", "group not found")])
         let error = await #expect(throws: FarSideError.self) {
             try await EC2Cloud(client: client(other)).completeLifecycleAction(action)
         }
@@ -286,8 +287,8 @@ struct FaultTests {
 
     @Test("when the role's session cannot be had, the call itself surely was not sent")
     func noSession() async throws {
-        let sts = try ChildServer([.query(500, "InternalFailure")])
-        let ec2 = try ChildServer([.done])
+        let sts = try ScriptServer([.query(500, "InternalFailure")])
+        let ec2 = try ScriptServer([.done])
         let endpoints = try AWSEndpoints(environment: ["AWS_ENDPOINT_URL_STS": sts.url, "AWS_ENDPOINT_URL": ec2.url])
         let timing = CallTiming(now: { Date() }, instant: { .now }, sleep: { _ in }, random: { 0 })
         let base = AWSClient(

@@ -1,6 +1,7 @@
 import Foundation
 import HTTPClient
 import Infrastructure
+import TestSupport
 import Testing
 
 @testable import AWS
@@ -10,7 +11,8 @@ import Testing
 @Suite("AWS calls, judged by moto", .timeLimit(.minutes(3)), .serialized)
 struct MotoTests {
     static let server = Result {
-        try ProcessInfo.processInfo.environment["TEST_MOTO_URL"] == nil ? ChildServer(script: ChildServer.moto) : nil
+        try ProcessInfo.processInfo.environment["TEST_MOTO_URL"] == nil
+            ? ScriptServer(script: ScriptServer.moto, python: "python3.11") : nil
     }
 
     let client: AWSClient

@@ -67,6 +67,16 @@ struct XMLTests {
         #expect(throws: XMLTree.Malformed.self) { try tree(text) }
     }
 
+    @Test(
+        "a document type does not hide in another encoding",
+        arguments: [String.Encoding.utf16, .utf16LittleEndian, .utf16BigEndian, .utf32])
+    func hiddenDocumentType(encoding: String.Encoding) throws {
+        let text = "<?xml version=\"1.0\"?><!DOCTYPE a [<!ENTITY x \"y\">]><a>&x;</a>"
+        let bytes = Array(try #require(text.data(using: encoding)))
+        #expect(throws: XMLTree.Malformed.self) { try XMLTree.parse(bytes) }
+        #expect(throws: XMLTree.Malformed.self) { try tree("<?xml version=\"1.0\" encoding=\"UTF-7\"?><a/>") }
+    }
+
     @Test("an instance without its id is refused, naming what is missing")
     func missing() throws {
         let item = try tree("<item><instanceType>m5.large</instanceType></item>")

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import HTTPClient
@@ -34,13 +35,13 @@ final class Certificates: Sendable {
 @Suite("TLS", .timeLimit(.minutes(1)))
 struct TLSTests {
     let certificates: Certificates
-    let server: PythonServer
+    let server: ScriptServer
     let transport = HTTPTransport()
     let loopback: EgressPolicy
 
     init() throws {
         certificates = try Certificates()
-        server = try PythonServer(script: PythonServer.script, arguments: [certificates.folder, "server"])
+        server = try ScriptServer(script: ScriptServer.paths, arguments: [certificates.folder, "server"])
         loopback = .customerNamed(allowed: try CIDR.list("127.0.0.0/8,::1"))
     }
 
@@ -73,7 +74,7 @@ struct TLSTests {
 
     @Test("a certificate for another name is refused")
     func wrongName() async throws {
-        let other = try PythonServer(script: PythonServer.script, arguments: [certificates.folder, "client"])
+        let other = try ScriptServer(script: ScriptServer.paths, arguments: [certificates.folder, "client"])
         var request = try request()
         request.url = "https://127.0.0.1:\(other.port)/echo"
         #expect(await failure(request)?.code == .tls)
@@ -81,8 +82,8 @@ struct TLSTests {
 
     @Test("a client certificate is presented, and its connection is not lent to one without the key")
     func clientIdentity() async throws {
-        let strict = try PythonServer(
-            script: PythonServer.script, arguments: [certificates.folder, "server", "mutual"])
+        let strict = try ScriptServer(
+            script: ScriptServer.paths, arguments: [certificates.folder, "server", "mutual"])
         var request = try request()
         request.url = "https://127.0.0.1:\(strict.port)/echo"
         let anonymous = try #require(await failure(request))

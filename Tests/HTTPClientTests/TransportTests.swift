@@ -1,14 +1,15 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import HTTPClient
 
 @Suite("HTTP transport", .timeLimit(.minutes(1)))
 struct TransportTests {
-    let server: PythonServer
+    let server: ScriptServer
     let transport = HTTPTransport()
 
-    init() throws { server = try PythonServer(script: PythonServer.script) }
+    init() throws { server = try ScriptServer(script: ScriptServer.paths) }
 
     private func url(_ path: String) -> String { "http://127.0.0.1:\(server.port)\(path)" }
 

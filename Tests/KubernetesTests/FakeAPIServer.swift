@@ -1,35 +1,22 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// A child process that speaks HTTPS with a throw-away authority on a free loopback port: just enough of an API server to
 /// try the client over a real connection. It ends with this object, and with the tests' process.
 final class FakeAPIServer: Sendable {
-    private let process: Process
-    private let input = Pipe()
+    private let server: ScriptServer
     let folder: String
-    let port: Int
+    var port: Int { server.port }
 
     init() throws {
         folder = NSTemporaryDirectory() + "kubernetes-" + UUID().uuidString
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = ["python3", "-u", "-c", FakeAPIServer.script, folder]
-        let output = Pipe()
-        process.standardInput = input
-        process.standardOutput = output
-        try process.run()
-        var line = Data()
-        while line.last != UInt8(ascii: "\n") {
-            let more = output.fileHandleForReading.readData(ofLength: 1)
-            try #require(!more.isEmpty, "python3 with openssl is needed for this test")
-            line += more
-        }
-        port = try #require(Int(String(decoding: line.dropLast(), as: UTF8.self)))
+        server = try ScriptServer(script: FakeAPIServer.script, arguments: [folder])
     }
 
     deinit {
-        process.terminate()
+        // Whatever is left of it in the temporary folder harms nobody.
         try? FileManager.default.removeItem(atPath: folder)
     }
 

@@ -1,5 +1,6 @@
 import Foundation
 import HTTPClient
+import TestSupport
 import Testing
 
 @testable import Simulator
@@ -46,7 +47,7 @@ struct CloudTests {
         #expect(other.status == 400)
         #expect(code(other) == "IdempotentParameterMismatch")
         let id = try #require(ids.first ?? nil)
-        _ = try await simulator.eventually("the node joins") {
+        try await eventually("the node joins", within: .seconds(60)) {
             try await simulator.control("GET", "state")["nodes"].array.first { $0["instanceID"].string == id }
         }
         let log = try await simulator.control("GET", "log?action=RunInstances&clientToken=token-ten")["entries"].array
@@ -149,13 +150,13 @@ struct CloudTests {
         let sent = try #require(bodies.first?["time"].string.flatMap(Timestamp.parse))
         #expect(interrupted["deadline"].string.flatMap(Timestamp.parse) == sent.addingTimeInterval(120))
         _ = try await simulator.control("POST", "clock/advance", ["seconds": 121])
-        let record = try await simulator.eventually("the instance ends") {
+        let record = try await eventually("the instance ends", within: .seconds(60)) {
             try await simulator.control("GET", "state")["nodes"].array.first {
                 $0["instanceID"].string == id && !$0["terminatedAt"].isNull
             }
         }
         #expect(record["abruptPodDeaths"].array.count == record["podsAtInterruption"].int)
-        let state = try await simulator.eventually("moto ends it too") { () -> String? in
+        let state = try await eventually("moto ends it too", within: .seconds(60)) { () -> String? in
             let body = try await simulator.ec2(
                 ["Action": "DescribeInstances", "InstanceId.1": id], at: simulator.motoURL
             ).body
@@ -178,7 +179,7 @@ struct CloudTests {
                 "ShouldDecrementDesiredCapacity": "false",
             ])
         let known = Set(nodes.compactMap { $0["instanceID"].string })
-        let joined = try await simulator.eventually("the group's new node") {
+        let joined = try await eventually("the group's new node", within: .seconds(60)) {
             try await simulator.control("GET", "state")["nodes"].array.first {
                 !known.contains($0["instanceID"].string ?? "")
             }

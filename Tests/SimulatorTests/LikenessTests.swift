@@ -1,5 +1,6 @@
 import Foundation
 import HTTPClient
+import TestSupport
 import Testing
 
 @testable import Simulator
@@ -18,14 +19,26 @@ struct LikenessTests {
             cluster: simulator.plan, role: .admin, port: simulator.addresses.kubernetesPort)
     }
 
+    private func run(
+        _ arguments: [String], _ environment: [String: String] = [:]
+    ) async throws -> (status: Int32, text: String) {
+        let child = try Child(
+            "/usr/bin/env", arguments,
+            environment: ProcessInfo.processInfo.environment.merging(environment) { $1 },
+            directory: FileManager.default.temporaryDirectory.path, name: "likeness-\(UUID().uuidString)")
+        defer { child.removeOutput() }
+        let answer = try await child.answer(within: .seconds(300))
+        return (answer.status, answer.output + answer.errors)
+    }
+
     private func python(_ script: String, _ arguments: String...) async throws -> (status: Int32, text: String) {
         let own = Self.root + "/.run/venv/bin/python"
         let interpreter = FileManager.default.isExecutableFile(atPath: own) ? own : "python3"
-        return try await ChildProcess([interpreter, Self.root + "/tools/simulator-checks/" + script] + arguments).run()
+        return try await run([interpreter, Self.root + "/tools/simulator-checks/" + script] + arguments)
     }
 
     private func kubectl(_ arguments: String...) async throws -> (status: Int32, text: String) {
-        try await ChildProcess(["kubectl"] + arguments, environment: ["KUBECONFIG": try kubeconfig()]).run()
+        try await run(["kubectl"] + arguments, ["KUBECONFIG": try kubeconfig()])
     }
 
     @Test("kubectl gets, describes, cordons, drains and uncordons")

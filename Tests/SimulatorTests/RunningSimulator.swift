@@ -1,61 +1,9 @@
 import Foundation
 import HTTPClient
+import TestSupport
 import Testing
 
 @testable import Simulator
-
-/// A program that was started here and is ended here, by its own process id.
-final class ChildProcess: @unchecked Sendable {  // the process is only touched by the one scope that owns it
-    let process = Process()
-    private let output = Pipe()
-
-    init(_ arguments: [String], environment: [String: String] = [:]) {
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = arguments
-        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
-        process.standardOutput = output
-        process.standardError = output
-    }
-
-    /// Waiting for a process blocks a thread: never one of Swift's pool, which the simulator itself runs on.
-    private func apart<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
-        try await withCheckedThrowingContinuation { continuation in
-            Thread.detachNewThread { continuation.resume(with: Result { try body() }) }
-        }
-    }
-
-    /// Starts it and waits for a line; what is printed later is read and dropped.
-    func start(until marker: String) async throws -> String {
-        try await apart { try self.startAndWait(marker) }
-    }
-
-    private func startAndWait(_ marker: String) throws -> String {
-        try process.run()
-        var text = ""
-        while let chunk = try output.fileHandleForReading.read(upToCount: 1), !chunk.isEmpty {
-            text += String(decoding: chunk, as: UTF8.self)
-            if text.hasSuffix("\n"), text.contains(marker) { break }
-        }
-        output.fileHandleForReading.readabilityHandler = { handle in _ = handle.availableData }
-        return text
-    }
-
-    /// Runs it to its end.
-    func run() async throws -> (status: Int32, text: String) {
-        try await apart {
-            try self.process.run()
-            let text = String(decoding: self.output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-            self.process.waitUntilExit()
-            return (self.process.terminationStatus, text)
-        }
-    }
-
-    func end() {
-        output.fileHandleForReading.readabilityHandler = nil
-        // moto_server outlives SIGTERM while a kept connection is open, and has nothing to save.
-        if process.isRunning { kill(process.processIdentifier, SIGKILL) }
-    }
-}
 
 /// A simulator on free ports in front of a moto of its own.
 struct RunningSimulator: Sendable {
@@ -118,17 +66,6 @@ struct RunningSimulator: Sendable {
                     + (token.map { [(name: "Authorization", value: "Bearer " + $0)] } ?? []),
                 body: body.isNull ? nil : body.bytes, trust: .authority(pem: authority)))
     }
-
-    /// Asks again until the answer is there or a minute is over.
-    func eventually<Value>(_ what: String, _ probe: () async throws -> Value?) async throws -> Value {
-        let clock = ContinuousClock()
-        let end = clock.now + .seconds(60)
-        while clock.now < end {
-            if let value = try await probe() { return value }
-            try await clock.sleep(for: .milliseconds(50))
-        }
-        throw APIStatus(code: 504, reason: "Timeout", message: "never: \(what)")
-    }
 }
 
 /// Starts one simulator for a whole suite.
@@ -136,14 +73,19 @@ struct SimulatorScope: SuiteTrait, TestScoping {
     func provideScope(for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void)
         async throws
     {
-        let moto = ChildProcess(["moto_server", "-H", "127.0.0.1", "-p", "0"], environment: ["PYTHONUNBUFFERED": "1"])
-        defer { moto.end() }
-        let banner = try await moto.start(until: "Running on http")
-        let start = try #require(banner.range(of: "http://127.0.0.1:"), "moto_server did not start: \(banner)")
-        let motoURL = String(banner[start.lowerBound...].prefix { !$0.isWhitespace })
         let directory = FileManager.default.temporaryDirectory.appendingPathComponent("simulator-\(UUID().uuidString)")
             .path
         defer { try? FileManager.default.removeItem(atPath: directory) }
+        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        let moto = try Child(
+            "/usr/bin/env", ["moto_server", "-H", "127.0.0.1", "-p", "0"],
+            environment: ProcessInfo.processInfo.environment.merging(["PYTHONUNBUFFERED": "1"]) { $1 },
+            directory: directory, name: "moto")
+        // It outlives SIGTERM while a kept connection is open, and has nothing to save.
+        defer { moto.kill() }
+        let motoURL = try await eventually("moto answers", within: .seconds(60)) {
+            (moto.output + moto.errors).firstMatch(of: /Running on (http:\/\/127\.0\.0\.1:\d+)\s/).map { String($0.1) }
+        }
         let files = try SimulatorFiles(directory: directory)
         let plan = SimulatedCluster(
             name: "blue", nodeCount: 6, podCount: 50,

@@ -1,6 +1,7 @@
 import Foundation
 import JobQueue
 import Postgres
+import TestSupport
 import Testing
 
 /// How much of it: small always, large on request (HEAVY_TESTS=1).

@@ -2,6 +2,7 @@ import Foundation
 import JobQueue
 import Postgres
 import Redis
+import TestSupport
 import Testing
 
 extension SystemTests {

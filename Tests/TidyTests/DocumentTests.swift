@@ -50,6 +50,18 @@ struct DocumentTests {
         #expect(count > 20)
     }
 
+    @Test("every attempt of the threat model has its guard and a test by name")
+    func threats() throws {
+        let tables = MarkdownTable.all(in: try Checkout.text("docs/security.md")).filter {
+            $0.header.first == "Attempt"
+        }
+        #expect(tables.count >= 4 && tables.allSatisfy { $0.header == ["Attempt", "Guard", "Test"] })
+        for row in tables.flatMap(\.rows) {
+            #expect(row.count == 3 && !row[1].isEmpty, "\(row[0]): no guard")
+            #expect(!DocumentRule.proofs(in: row.last ?? "").isEmpty, "\(row[0]): no test by name")
+        }
+    }
+
     @Test("every make target that is named exists, and each has a line of help")
     func makeTargets() throws {
         let makefile = try Checkout.text("Makefile")

@@ -2,6 +2,7 @@ import Foundation
 import Infrastructure
 import JobQueue
 import Logging
+import TestSupport
 
 @testable import Jobs
 @testable import Worker
@@ -141,7 +142,7 @@ struct FaultRig {
                 lines.append("follow-up \(row.job.kind) \(row.job.target) \(row.job.parameters)")
             }
         }
-        lines += await ledger.inconsistencies().map { "ledger: \($0)" }
+        lines += await ledger.contradictions().map { "ledger: \($0)" }
         return lines.sorted()
     }
 }

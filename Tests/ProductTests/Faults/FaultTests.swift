@@ -1,6 +1,7 @@
 import Foundation
 import Infrastructure
 import JobQueue
+import TestSupport
 import Testing
 
 @testable import Jobs

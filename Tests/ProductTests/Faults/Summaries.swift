@@ -39,20 +39,3 @@ extension MemoryStores {
             }
     }
 }
-
-extension MemoryLedger {
-    /// What contradicts itself once no job of the kind is left.
-    func inconsistencies() -> [String] {
-        var found: [String] = []
-        for row in jobs.values where row.state == .running { found.append("\(row.job.kind) runs, and nobody runs it") }
-        for (limit, holders) in slots {
-            for holder in holders.values where jobs[holder.job]?.fence != holder.fence {
-                found.append("a slot of \(limit) is held by a run that has ended")
-            }
-        }
-        for (text, key) in keys where key.expiresAt == nil && jobs[key.job] == nil {
-            found.append("the key \(text) is held by a job that has ended")
-        }
-        return found
-    }
-}

@@ -2,6 +2,7 @@ import Foundation
 import Glibc
 import JobQueue
 import Postgres
+import TestSupport
 import Testing
 
 @Suite("Postgres outages") struct PostgresOutageTests {

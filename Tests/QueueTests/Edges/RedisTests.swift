@@ -1,6 +1,7 @@
 import Foundation
 import JobQueue
 import Redis
+import TestSupport
 import Testing
 
 @Suite("Redis") struct RedisTests {

@@ -50,17 +50,3 @@ func queueError(
     do { try await body() } catch let error as QueueError { caught = error }
     return try #require(caught, "expected a QueueError", sourceLocation: sourceLocation)
 }
-
-/// Asks again until the answer is yes, for at most ten seconds.
-func eventually(
-    _ what: Comment, sourceLocation: SourceLocation = #_sourceLocation, _ condition: () async throws -> Bool
-) async throws {
-    let limit = ContinuousClock.now + .seconds(10)
-    while try await !condition() {
-        guard ContinuousClock.now < limit else {
-            Issue.record(what, sourceLocation: sourceLocation)
-            return
-        }
-        await Task.yield()
-    }
-}

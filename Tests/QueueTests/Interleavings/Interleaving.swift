@@ -1,4 +1,5 @@
 import JobQueue
+import TestSupport
 import Testing
 
 @testable import Postgres
@@ -57,27 +58,23 @@ struct Interleaving: Sendable {
 
     /// Starts `call` on a connection and runs `meanwhile` once it waits for a lock. `meanwhile` must let it go.
     func whileHeld<Answer: Sendable>(
-        _ connection: PostgresConnection, sourceLocation: SourceLocation = #_sourceLocation,
-        _ call: @escaping @Sendable (PostgresConnection) async throws -> Answer,
+        _ connection: PostgresConnection, _ call: @escaping @Sendable (PostgresConnection) async throws -> Answer,
         meanwhile: () async throws -> Void
     ) async throws -> Answer {
         let pid = try await processID(connection)
         async let answer = call(connection)
-        try await eventually("the statement under test waits for no lock", sourceLocation: sourceLocation) {
-            try await isWaiting(pid)
-        }
+        try await eventually("the statement under test waits for no lock") { try await isWaiting(pid) }
         try await meanwhile()
         return try await answer
     }
 
     /// As `whileHeld`, for a call on `slow`: it waits where it reads the time, and `meanwhile` happens before it goes on.
     func whileSlow<Answer: Sendable>(
-        sourceLocation: SourceLocation = #_sourceLocation,
         _ call: @escaping @Sendable (PostgresConnection) async throws -> Answer,
         meanwhile: () async throws -> Void
     ) async throws -> Answer {
         _ = try await other.query("SELECT pg_advisory_lock(hashtext($1))", [.text(subject.schema)])
-        return try await whileHeld(slow, sourceLocation: sourceLocation, call) {
+        return try await whileHeld(slow, call) {
             try await meanwhile()
             _ = try await other.query("SELECT pg_advisory_unlock(hashtext($1))", [.text(subject.schema)])
         }

@@ -4,6 +4,7 @@ import Logging
 import Scheduler
 import ServiceLifecycle
 import Synchronization
+import TestSupport
 import Testing
 import Worker
 
@@ -65,30 +66,12 @@ struct WorkerScene: Sendable {
     }
 
     /// Waits until the job has ended.
-    func end(of id: JobID, _ location: SourceLocation = #_sourceLocation) async throws -> MemoryLedger.Row {
-        try await waitFor("job ends", location) {
+    func end(of id: JobID) async throws -> MemoryLedger.Row {
+        try await eventually("job ends") {
             let row = await ledger.row(id)
             return row?.end != nil ? row : nil
         }
     }
-}
-
-/// Asks again until there is an answer; fails after ten seconds.
-func waitFor<Value: Sendable>(
-    _ what: String, _ location: SourceLocation = #_sourceLocation, _ question: @Sendable () async throws -> Value?
-) async throws -> Value {
-    let end = ContinuousClock.now + .seconds(10)
-    while ContinuousClock.now < end {
-        if let answer = try await question() { return answer }
-        try await Task.sleep(for: .milliseconds(5))
-    }
-    throw TimedOut(what: what, location: location)
-}
-
-struct TimedOut: Error, CustomStringConvertible {
-    let what: String
-    let location: SourceLocation
-    var description: String { "\(what): not within ten seconds (\(location))" }
 }
 
 /// Counts, from any task.

@@ -1,5 +1,6 @@
 import Foundation
 import JobQueue
+import TestSupport
 import Testing
 import Worker
 
@@ -74,7 +75,7 @@ struct WorkerTests {
                 return .done
             }
         ]) { _ in
-            _ = try await waitFor("job runs") { await scene.ledger.row(id)?.state == .running ? true : nil }
+            try await eventually("job runs") { await scene.ledger.row(id)?.state == .running }
             #expect(await scene.ledger.cancel(id, by: "test") == .asked)
             let ended = try await scene.end(of: id)
             #expect(ended.end == .cancelled)
@@ -106,7 +107,7 @@ struct WorkerTests {
                 return .done
             }
         ]) { _ in
-            _ = try await waitFor("job runs") { await scene.ledger.row(id)?.state == .running ? true : nil }
+            try await eventually("job runs") { await scene.ledger.row(id)?.state == .running }
         }
         let row = try #require(await scene.ledger.row(id))
         #expect(row.state == .queued)
@@ -122,7 +123,7 @@ struct WorkerTests {
                 return .done
             }
         ]) { _ in
-            _ = try await waitFor("job runs") { await scene.ledger.row(id)?.state == .running ? true : nil }
+            try await eventually("job runs") { await scene.ledger.row(id)?.state == .running }
         }
         let row = try #require(await scene.ledger.row(id))
         #expect(row.state == .queued)
@@ -139,7 +140,7 @@ struct WorkerTests {
                 return Outcome(result: JSONText(text: #"{"run":1}"#))
             }
         ]) { _ in
-            _ = try await waitFor("job runs") { await scene.ledger.row(id)?.state == .running ? true : nil }
+            try await eventually("job runs") { await scene.ledger.row(id)?.state == .running }
             await scene.ledger.advance(bySeconds: 60)  // the lease ends for the ledger, not for the worker's own clock
             _ = await scene.ledger.reap(atMost: 10)
             let row = try await scene.end(of: id)
@@ -161,7 +162,7 @@ struct WorkerTests {
                 }, "urgent": { _ in .done },
             ]
         ) { _ in
-            _ = try await waitFor("ordinary slots are full") { started.value == 6 ? true : nil }
+            try await eventually("ordinary slots are full") { started.value == 6 }
             let id = try await scene.enqueue(urgent)
             let ended = try await scene.end(of: id)
             #expect(ended.end == .done)
@@ -184,7 +185,7 @@ struct WorkerTests {
                 },
             ]
         ) { _ in
-            _ = try await waitFor("all wait") { waits.value == 6 ? true : nil }
+            try await eventually("all wait") { waits.value == 6 }
             let id = try await scene.enqueue()
             let ended = try await scene.end(of: id)
             #expect(ended.end == .done)

@@ -4,6 +4,7 @@ import JobQueue
 import Postgres
 import Redis
 import Synchronization
+import TestSupport
 import Testing
 
 /// One fleet: a schema and a key prefix of its own, a simulated world, and the processes that a test starts in it.
@@ -261,6 +262,7 @@ struct FleetScope: SuiteTrait, TestScoping {
     ) async throws {
         let fleet = try await Fleet.make(plan)
         let result: Result<Void, any Error>
+        Evidence.set { String(Fleet.running?.everythingWritten.suffix(3000) ?? "") }
         do { result = .success(try await Fleet.$running.withValue(fleet) { try await function() }) } catch {
             result = .failure(error)
         }

@@ -1,6 +1,7 @@
 import Foundation
 import HTTPClient
 import JobQueue
+import TestSupport
 
 /// How to reach a simulated world: the file that `cloudoptim simulate` writes.
 struct WorldFile: Decodable, Sendable {

@@ -1,36 +1,8 @@
 import Foundation
 import HTTPClient
+import TestSupport
 
-/// A child process that serves HTTP on a free loopback port until this object goes. It also ends when its input closes,
-/// so it does not outlive the tests.
-final class ChildServer: Sendable {
-    private let process: Process
-    private let input = Pipe()
-    let url: String
-
-    struct DidNotStart: Error {}
-
-    init(script: String, arguments: [String] = []) throws {
-        process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = ["python3.11", "-u", "-c", script] + arguments
-        let output = Pipe()
-        process.standardInput = input
-        process.standardOutput = output
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-        var line = Data()
-        while line.last != UInt8(ascii: "\n") {
-            let more = output.fileHandleForReading.readData(ofLength: 1)
-            guard !more.isEmpty else { throw DidNotStart() }
-            line += more
-        }
-        guard let port = Int(String(decoding: line.dropLast(), as: UTF8.self)) else { throw DidNotStart() }
-        url = "http://127.0.0.1:\(port)"
-    }
-
-    deinit { process.terminate() }
-
+extension ScriptServer {
     /// The real moto, on a free port.
     static let moto = """
         import os, sys, threading
@@ -115,10 +87,10 @@ struct Seen: Decodable {
     var headers: [String: String]
 }
 
-extension ChildServer {
+extension ScriptServer {
     convenience init(_ faults: [Fault]) throws {
         let script = String(decoding: try JSONEncoder().encode(faults), as: UTF8.self)
-        try self.init(script: ChildServer.faults, arguments: [script])
+        try self.init(script: ScriptServer.faults, arguments: [script])
     }
 
     func seen() async throws -> [Seen] {

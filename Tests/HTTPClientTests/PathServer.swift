@@ -1,36 +1,8 @@
-import Foundation
+import TestSupport
 
-/// A child process that serves HTTP on a free loopback port until this object goes. It also ends when its input closes,
-/// so it does not outlive the tests.
-final class PythonServer: Sendable {
-    private let process: Process
-    private let input = Pipe()
-    let port: Int
-
-    struct DidNotStart: Error {}
-
-    init(script: String, arguments: [String] = []) throws {
-        process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = ["python3", "-u", "-c", script] + arguments
-        let output = Pipe()
-        process.standardInput = input
-        process.standardOutput = output
-        try process.run()
-        var line = Data()
-        while line.last != UInt8(ascii: "\n") {
-            let more = output.fileHandleForReading.readData(ofLength: 1)
-            guard !more.isEmpty else { throw DidNotStart() }
-            line += more
-        }
-        guard let port = Int(String(decoding: line.dropLast(), as: UTF8.self)) else { throw DidNotStart() }
-        self.port = port
-    }
-
-    deinit { process.terminate() }
-
+extension ScriptServer {
     /// Answers by path; counts accepted connections and, by path, requests.
-    static let script = """
+    static let paths = """
         import http.server, json, os, socket, ssl, sys, threading
         accepted = 0
         seen = {}

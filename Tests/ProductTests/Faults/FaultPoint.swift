@@ -1,63 +1,6 @@
 import Infrastructure
 import JobQueue
-import Synchronization
-
-/// How a far call goes wrong.
-enum FaultWay: String, Sendable, CaseIterable {
-    /// It surely did nothing, and says so.
-    case refusedBefore = "fails before it acts"
-    /// It did its work, and the answer was lost on the way back.
-    case answerLost = "acts, and its answer is lost"
-    /// It did nothing, and the caller learns nothing until the call's time limit.
-    case hangs = "hangs without having acted"
-    /// It did its work, and the caller learns nothing until the call's time limit.
-    case hangsHavingActed = "acts, and hangs"
-    /// It did its work, and the worker that called dies at this instant.
-    case workerDies = "acts, and the worker dies"
-}
-
-/// One far call of a run: the third eviction, the first claim.
-struct FarCall: Hashable, Sendable, CustomStringConvertible {
-    let name: String
-    /// Which of its name, counted from 1.
-    let number: Int
-
-    var description: String { "\(name) #\(number)" }
-}
-
-/// Counts far calls, and says which of them goes wrong how.
-final class FaultPlan: Sendable {
-    private struct State {
-        var counts: [String: Int] = [:]
-        var hasStruck = false
-    }
-
-    let fault: (call: FarCall, way: FaultWay)?
-    private let state = Mutex(State())
-
-    init(_ fault: (call: FarCall, way: FaultWay)? = nil) { self.fault = fault }
-
-    /// How the next call of this name goes wrong; nil: it does not.
-    func next(_ name: String) -> FaultWay? {
-        state.withLock { state in
-            let call = FarCall(name: name, number: state.counts[name, default: 0] + 1)
-            state.counts[name] = call.number
-            guard let fault, fault.call == call else { return nil }
-            state.hasStruck = true
-            return fault.way
-        }
-    }
-
-    /// Whether the planned call came.
-    var hasStruck: Bool { state.withLock { $0.hasStruck } }
-
-    /// Every call that came, by name and number.
-    var calls: [FarCall] {
-        state.withLock { $0.counts }.sorted { $0.key < $1.key }.flatMap { name, count in
-            (1...count).map { FarCall(name: name, number: $0) }
-        }
-    }
-}
+import TestSupport
 
 /// A guard of the product that the test takes away.
 enum FaultMutant: Sendable {
