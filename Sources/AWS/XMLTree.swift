@@ -38,9 +38,10 @@ struct XMLTree: Sendable, Equatable {
         return root
     }
 
-    /// Whether the parser will read the bytes as they are: in another encoding a document type would look otherwise here.
+    /// Whether the parser will read the bytes as they are: in another encoding a document type would look otherwise here,
+    /// and Foundation's parser traps on a name that is not sound UTF-8.
     private static func isUTF8(_ bytes: [UInt8]) -> Bool {
-        guard !bytes.contains(0) else { return false }
+        guard !bytes.contains(0), String(validating: bytes, as: UTF8.self) != nil else { return false }
         let text = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? bytes.dropFirst(3) : bytes[...]
         guard text.first(where: { !" \t\r\n".utf8.contains($0) }) == UInt8(ascii: "<") else { return false }
         let head = String(decoding: text.prefix(200), as: UTF8.self).lowercased()

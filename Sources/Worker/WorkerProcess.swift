@@ -48,8 +48,7 @@ public struct WorkerProcess: Service {
                 var logger = logger
                 logger[metadataKey: "worker_id"] = .stringConvertible(worker)
                 let trust = Trust(until: .now + configuration.lease - configuration.trustMargin)
-                try await register(worker, drain, logger)
-                if drain.isDraining { break }
+                guard try await register(worker, drain, logger) else { continue }
                 let session = WorkerSession(
                     worker: worker, ledger: ledger, broker: broker, handlers: handlers, specs: specs,
                     configuration: configuration, drain: drain, trust: trust, status: status, logger: logger)
@@ -61,7 +60,7 @@ public struct WorkerProcess: Service {
     }
 
     /// Registers, asking again while the ledger is away.
-    private func register(_ worker: WorkerID, _ drain: DrainSignal, _ logger: Logger) async throws {
+    private func register(_ worker: WorkerID, _ drain: DrainSignal, _ logger: Logger) async throws -> Bool {
         let registration = WorkerRegistration(
             id: worker, host: configuration.host, queues: configuration.queues, kinds: handlers.keys.sorted(),
             slots: configuration.slots, inFlightMax: max(configuration.inFlightMax, configuration.slots),
@@ -71,12 +70,17 @@ public struct WorkerProcess: Service {
             do {
                 try await ledger.register(registration, lease: configuration.lease)
                 logger.info("worker registered", metadata: ["slots": .stringConvertible(configuration.slots)])
-                return
+                return true
+            } catch let error as QueueError where error.code == .conflict {
+                // The answer to an earlier try was lost after it acted: that lease ends by itself, unused.
+                logger.info("worker was registered, and did not hear of it: it takes a new id")
+                return false
             } catch let error as QueueError where error.code == .unavailable {
                 logger.warning("worker cannot register yet", metadata: ["error": .string("\(error)")])
-                do { try await drain.sleep(for: pause) } catch is HandBack { return }
+                do { try await drain.sleep(for: pause) } catch is HandBack { return false }
                 pause = min(pause * 2, .seconds(5))
             }
         }
+        return false
     }
 }

@@ -77,6 +77,11 @@ struct XMLTests {
         #expect(throws: XMLTree.Malformed.self) { try tree("<?xml version=\"1.0\" encoding=\"UTF-7\"?><a/>") }
     }
 
+    @Test("a name that is not sound UTF-8 is refused: Foundation's parser traps on it")
+    func unsoundName() {
+        #expect(throws: XMLTree.Malformed.self) { try XMLTree.parse(Array("<fl".utf8) + [0xDC] + Array("eet/>".utf8)) }
+    }
+
     @Test("an instance without its id is refused, naming what is missing")
     func missing() throws {
         let item = try tree("<item><instanceType>m5.large</instanceType></item>")
