@@ -5,6 +5,7 @@ import Postgres
 import Scheduler
 import ServiceLifecycle
 import Synchronization
+import TestSupport
 import Testing
 import Worker
 

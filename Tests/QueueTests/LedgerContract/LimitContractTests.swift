@@ -1,5 +1,6 @@
 import Foundation
 import JobQueue
+import TestSupport
 import Testing
 
 @Suite("Ledger contract: limits of operators", .serialized)
@@ -130,12 +131,12 @@ struct LimitContractTests {
                     try await scene.run(first, by: worker),
                     .done(result: nil, records: [], followUps: [followUp], keepsHistory: true)))
             #expect(try await scene.control.cancel([followUp.id], by: "test") == [followUp.id: .cancelled])
-            _ = try await waitFor("there is room again") {
+            try await eventually("there is room again") {
                 do {
                     try await add(LedgerScene.plain)
                     return true
                 } catch let error as QueueError where error.code == .queueFull {
-                    return nil
+                    return false
                 }
             }
         }
