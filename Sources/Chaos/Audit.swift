@@ -83,6 +83,14 @@ enum Audit {
             EXECUTE FUNCTION chaos_note_slot();
         """
 
+    /// For each limit with jobs that have waited for two seconds, and for nothing else: whether it is full.
+    static let limitUse = """
+        SELECT w.limit_key, (SELECT count(*) FROM job r WHERE r.limit_key = w.limit_key AND r.state = 1) >= w.limit_max
+          FROM (SELECT limit_key, max(limit_max) AS limit_max FROM job
+                 WHERE state = 0 AND limit_key IS NOT NULL AND crashes < 2 AND run_at < now() - interval '2 s'
+                 GROUP BY limit_key) w
+        """
+
     /// What must hold in every snapshot, looked at many times while the faults go on: each row is a violation.
     static let snapshot = """
         SELECT 'limit exceeded', limit_key FROM job WHERE state = 1 AND limit_key IS NOT NULL

@@ -46,8 +46,10 @@ struct ChaosSettings: Sendable {
     var directory = ".run/chaos"
     /// Jobs per second are multiplied by it.
     var load = 1.0
-    /// Whether the far side misbehaves.
-    var farFaults = true
+    /// How the far side behaves.
+    var farSide = FarSide.Temper.faulty
+    /// How long jobs under a limit take, in seconds.
+    var limitedSeconds = 0.6...2.6
     var isQuiet = false
     /// Whether the round begins with deaths while nothing else is broken.
     var hasPrelude = false

@@ -15,6 +15,8 @@ struct Checker: Sendable {
         var events: [FaultEvent]
         /// Violations seen in snapshots while the faults went on, each once.
         var snapshots: Set<[String]>
+        /// How far each limit was used in the looks in which somebody waited for it.
+        var limits: [String: LimitUse]
         var crashes: [String]
         var convergedSeconds: Double
         var hasConverged: Bool
@@ -52,12 +54,28 @@ struct Checker: Sendable {
         }
         report.processesCrashed = evidence.crashes.count
         report.examples += evidence.crashes
+        checkLimits(evidence.limits, &report)
         try await checkEffects(&report)
         try await checkSchedule(&report)
         try await checkRates(&report)
         try await measureRecovery(evidence.events, &report)
         report.examples = Array(report.examples.prefix(40))
         return report
+    }
+
+    // MARK: Limits
+
+    /// Work that waits finds every slot of its limit in use, but for the moments in which one is passed on. A slot that is
+    /// lost without a trace, or held by nobody's doing, only slows: this is where it shows.
+    private func checkLimits(_ limits: [String: LimitUse], _ report: inout Report) {
+        let busy = limits.filter { $0.value.waiting >= LimitUse.looksMin }
+        report.limitReachedShare = busy.values.map(\.fullShare).min() ?? 1
+        for (key, use) in busy.sorted(by: { $0.key < $1.key }) where use.fullShare < LimitUse.fullShareMin {
+            report.limitsUnderused += 1
+            example(
+                "limits_underused", key, "full in \(use.full) of \(use.waiting) looks with work waiting", &report,
+                report.limitsUnderused)
+        }
     }
 
     // MARK: Effects

@@ -6,10 +6,17 @@ import Synchronization
 
 /// What the watching tasks of a round share.
 private final class Watch: Sendable {
-    private let state = Mutex((found: Set<[String]>(), hasEnded: false))
+    private let state = Mutex((found: Set<[String]>(), limits: [String: LimitUse](), hasEnded: false))
     var found: Set<[String]> { state.withLock { $0.found } }
     var hasEnded: Bool { state.withLock { $0.hasEnded } }
+    var limits: [String: LimitUse] { state.withLock { $0.limits } }
     func note(_ violations: Set<[String]>) { state.withLock { $0.found.formUnion(violations) } }
+    func note(_ key: String, isFull: Bool) {
+        state.withLock { state in
+            state.limits[key, default: LimitUse()].waiting += 1
+            if isFull { state.limits[key, default: LimitUse()].full += 1 }
+        }
+    }
     func end() { state.withLock { $0.hasEnded = true } }
 }
 
@@ -59,7 +66,7 @@ struct Conductor: Sendable {
         let fleet = Fleet(logs: "\(directory)/logs", environment: environment)
         let farLog = "\(directory)/far.log"
         try await fleet.start(
-            "farside", ["farside", "\(far)", farLog, "\(settings.seed)", settings.farFaults ? "faulty" : "well"],
+            "farside", ["farside", "\(far)", farLog, "\(settings.seed)", settings.farSide.rawValue],
             respawns: false)
         try await fleet.start(
             "proxy-postgres", ["proxy", "\(database)", "\(Servers.port(of: servers.databaseURL))"], respawns: false)
@@ -110,7 +117,7 @@ struct Conductor: Sendable {
             }
             group.addTask {
                 while !watch.hasEnded {
-                    watch.note(await Self.look(checker))
+                    await Self.look(checker, watch)
                     try await Task.sleep(for: .milliseconds(150))
                 }
             }
@@ -135,16 +142,20 @@ struct Conductor: Sendable {
         await ledger.close()
         return Checker.Evidence(
             accepted: await producer.accepted, poison: await producer.poisonAccepted, events: await nemesis.events,
-            snapshots: watch.found, crashes: await fleet.crashes, convergedSeconds: converged.seconds,
+            snapshots: watch.found, limits: watch.limits, crashes: await fleet.crashes,
+            convergedSeconds: converged.seconds,
             hasConverged: hasConverged)
     }
 
     /// One snapshot; nothing is seen while the database is away.
-    private static func look(_ checker: PostgresConnection) async -> Set<[String]> {
+    private static func look(_ checker: PostgresConnection, _ watch: Watch) async {
         do {
-            return Set(try await checker.query(Audit.snapshot).map { [try $0.string(0), $0.text(1) ?? ""] })
+            watch.note(Set(try await checker.query(Audit.snapshot).map { [try $0.string(0), $0.text(1) ?? ""] }))
+            for row in try await checker.query(Audit.limitUse) {
+                watch.note(try row.string(0), isFull: try row.bool(1))
+            }
         } catch {
-            return []
+            return  // the next look is 150 ms away
         }
     }
 

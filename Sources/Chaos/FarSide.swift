@@ -7,6 +7,7 @@ import Synchronization
 ///
 /// `POST /keyed` honours `Idempotency-Key`: a repeat answers the first result and is logged as a repeat. `POST /plain`
 /// executes whatever comes. Both answer late, with 503 before executing, or not at all after executing, at random.
+/// A slow far side executes at once and is long about its answer: whoever dies meanwhile never sees it.
 final class FarSide: Sendable {
     private struct State {
         var answers: [String: String] = [:]
@@ -16,18 +17,26 @@ final class FarSide: Sendable {
 
     private enum Mood { case well, refuse, dropAnswer }
 
+    /// How it behaves.
+    enum Temper: String, Sendable { case well, faulty, slow }
+
+    /// Shorter than the caller waits.
+    private static let slowAnswer: UInt32 = 2_000_000
+
     private let port: UInt16
-    private let isFaulty: Bool
+    private let temper: Temper
     private let log: FileHandle
     private let state: Mutex<State>
 
-    /// - Parameter arguments: port, log file, seed, `faulty` or `well`.
+    /// - Parameter arguments: port, log file, seed, temper.
     init(arguments: [String]) throws {
-        guard arguments.count == 4, let port = UInt16(arguments[0]), let seed = UInt64(arguments[2]) else {
-            throw QueueError(.invalid, "farside: wanted <port> <log file> <seed> faulty|well")
+        guard arguments.count == 4, let port = UInt16(arguments[0]), let seed = UInt64(arguments[2]),
+            let temper = Temper(rawValue: arguments[3])
+        else {
+            throw QueueError(.invalid, "farside: wanted <port> <log file> <seed> well|faulty|slow")
         }
         self.port = port
-        isFaulty = arguments[3] == "faulty"
+        self.temper = temper
         log = try FileHandle(creating: arguments[1])
         state = Mutex(State(generator: SeededGenerator(seed: seed)))
     }
@@ -61,6 +70,7 @@ final class FarSide: Sendable {
         usleep(delay)
         if mood == .refuse { return answer(503, "busy") }
         let (text, isRepeat) = execute(request)
+        if temper == .slow { usleep(Self.slowAnswer) }
         if mood == .dropAnswer {
             note("lost", request)
             return nil
@@ -95,7 +105,7 @@ final class FarSide: Sendable {
 
     private func mood() -> (Mood, UInt32) {
         state.withLock { state in
-            guard isFaulty else { return (.well, 2000) }
+            guard temper == .faulty else { return (.well, 2000) }
             let delay: UInt32
             switch Int.random(in: 0..<100, using: &state.generator) {
             case 0..<2: delay = 4_000_000  // longer than the caller waits

@@ -12,6 +12,7 @@ enum Mutant: String, CaseIterable, Sendable {
     case orphanNeverHandedBack = "orphan-never-handed-back"
     case slotsFreedBySettledList = "slots-freed-by-settled-list"
     case slotWithoutRun = "slot-without-run"
+    case limitWorksAsOne = "limit-works-as-one"
     case fireWithoutCompare = "fire-without-compare"
     case interruptBurnsAttempt = "interrupt-burns-attempt"
     case crashAccuses = "crash-accuses"
@@ -32,6 +33,7 @@ enum Mutant: String, CaseIterable, Sendable {
         case .orphanNeverHandedBack: "a claim whose answer was lost stays with its worker"
         case .slotsFreedBySettledList: "slots are freed by the list, also of runs that were fenced"
         case .slotWithoutRun: "a finish leaves its slot behind"
+        case .limitWorksAsOne: "a limit lets one job run at a time, whatever its maximum"
         case .fireWithoutCompare: "a slot is fired without comparing what was read"
         case .interruptBurnsAttempt: "a deploy costs an attempt"
         case .crashAccuses: "every crash counts towards quarantine"
@@ -46,8 +48,8 @@ enum Mutant: String, CaseIterable, Sendable {
         case .reaperWithoutStateCheck, .noEffectLedger, .lostAnswerRepeated, .crashAccuses: [.killWorker]
         case .orphanNeverHandedBack: [.dropPostgresReplies]
         case .interruptBurnsAttempt: [.roll]
-        case .keyReleasedEarly, .keyNeverReleased, .scanIgnoresLeases, .slotWithoutRun, .fireWithoutCompare,
-            .claimKeepsFence:
+        case .keyReleasedEarly, .keyNeverReleased, .scanIgnoresLeases, .slotWithoutRun, .limitWorksAsOne,
+            .fireWithoutCompare, .claimKeepsFence:
             []
         }
     }
@@ -61,11 +63,24 @@ enum Mutant: String, CaseIterable, Sendable {
         case .keyReleasedEarly, .keyNeverReleased: ["keys_leaked"]
         case .orphanNeverHandedBack: ["jobs_stuck"]
         case .slotsFreedBySettledList, .slotWithoutRun: ["slots_leaked"]
+        case .limitWorksAsOne: ["limits_underused"]
         case .fireWithoutCompare: ["schedule_slots_doubled"]
         case .interruptBurnsAttempt: ["attempts_burnt_by_deploy"]
         case .crashAccuses: ["innocents_quarantined"]
         }
     }
+
+    /// How the far side behaves: a slow one leaves answers open when a worker dies.
+    var farSide: FarSide.Temper {
+        switch self {
+        case .lostAnswerRepeated: .slow
+        case .reaperWithoutStateCheck, .noEffectLedger, .crashAccuses: .faulty
+        default: .well
+        }
+    }
+
+    /// How long jobs under a limit take: long enough for a zombie to wake while its job runs elsewhere.
+    var limitedSeconds: ClosedRange<Double> { self == .slotsFreedBySettledList ? 3...6 : 0.6...2.6 }
 
     /// Zombies write only when they still believe in their lease: in these rounds the fence stands alone.
     var needsZombies: Bool { faults == [.stopWorker] }

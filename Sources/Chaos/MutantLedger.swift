@@ -42,6 +42,10 @@ final class MutantLedger: Ledger {
         switch mutant {
         case .keyReleasedEarly:
             try await connection.execute(MutantStatements.freeKeys, [.uuidArray(jobs.map(\.id))])
+        case .limitWorksAsOne:
+            let back = try await connection.query(MutantStatements.oneOfALimit, [.uuidArray(jobs.map(\.id))])
+            let ids = Set(try back.map { try $0.uuid(0) })
+            return jobs.filter { !ids.contains($0.id) }
         case .claimKeepsFence:
             try await connection.execute(MutantStatements.keepFence, [.uuidArray(jobs.map(\.id))])
         default: break
@@ -180,6 +184,8 @@ final class MutantLedger: Ledger {
     func fire(_ ticks: [Tick]) async throws -> [TickResult] {
         guard mutant == .fireWithoutCompare else { return try await inner.fire(ticks) }
         var results: [TickResult] = []
+        // A leader that was paused between reading and firing: by then the other's job may have ended.
+        try await Task.sleep(for: .milliseconds(Int.random(in: 0..<1500)))
         for tick in ticks {
             try await connection.execute(
                 MutantStatements.forgetSlots,

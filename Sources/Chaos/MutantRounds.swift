@@ -30,7 +30,8 @@ struct MutantRounds: Sendable {
         settings.stopSeconds = 8.0...9.0
         settings.convergeSeconds = mutant == .orphanNeverHandedBack ? 30 : 60
         settings.load = 0.7
-        settings.farFaults = faults.contains(.killWorker)
+        settings.farSide = mutant?.farSide ?? (faults.contains(.killWorker) ? .faulty : .well)
+        if let mutant { settings.limitedSeconds = mutant.limitedSeconds }
         settings.isQuiet = true
         return settings
     }

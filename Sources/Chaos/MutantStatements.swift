@@ -38,6 +38,18 @@ enum MutantStatements {
         INSERT INTO job_slot (limit_key, n, job_id, fence)
         SELECT 'left/' || id, 1, id, fence FROM unnest($1::uuid[], $2::bigint[]) AS t(id, fence) ON CONFLICT DO NOTHING
         """
+    /// `$1` just claimed: all but the oldest run of each limit go back into the line, as if there had been no slot.
+    static let oneOfALimit = """
+        WITH k AS (
+            SELECT DISTINCT ON (limit_key) limit_key, id FROM job WHERE state = 1 AND limit_key IS NOT NULL
+             ORDER BY limit_key, claimed_at, id),
+        u AS (
+            UPDATE job j SET state = 0, worker_id = NULL, claimed_at = NULL, deadline_at = NULL, attempt = j.attempt - 1
+              FROM k WHERE j.id = ANY ($1) AND j.state = 1 AND j.limit_key = k.limit_key AND j.id <> k.id
+            RETURNING j.id),
+        s AS (DELETE FROM job_slot x USING u WHERE x.job_id = u.id)
+        SELECT id FROM u
+        """
     /// Takes up to `$2` jobs that others run.
     static let steal = """
         UPDATE job j SET worker_id = $1, fence = j.fence + 1, claimed_at = now()

@@ -14,6 +14,7 @@ actor Producer {
     private let ledger: PostgresLedger
     private let shortCut: PushShortCut
     private let load: Double
+    private let limitedSeconds: ClosedRange<Double>
     private var generator: SeededGenerator
     private var numbers: [JobKind: Int] = [:]
     private(set) var accepted: [JobID: Accepted] = [:]
@@ -23,6 +24,7 @@ actor Producer {
         self.ledger = ledger
         shortCut = PushShortCut(broker)
         load = settings.load
+        limitedSeconds = settings.limitedSeconds
         generator = SeededGenerator(seed: settings.seed ^ 0x70726F64)
     }
 
@@ -68,7 +70,7 @@ actor Producer {
             milliseconds = number * 40  // the same for equal numbers: equal keys mean equal parameters
         case "limited":
             number %= 3
-            milliseconds = Int.random(in: 200..<900, using: &generator)
+            milliseconds = Int(Double.random(in: limitedSeconds, using: &generator) * 1000)
         case "rated": number %= 2
         case "prompt": milliseconds = Int.random(in: 5_000..<20_000, using: &generator)
         case "short" where number % 20 == 0: milliseconds = Int.random(in: 100..<3000, using: &generator)

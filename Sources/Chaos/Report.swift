@@ -57,6 +57,10 @@ struct Report: Codable, Sendable {
     var followUpsMissing = 0
     var poisonAtLarge = 0
     var rateExceeded = 0
+    /// Limits that were hardly ever full while work waited for them.
+    var limitsUnderused = 0
+    /// Of all limits with work waiting, the least share of looks in which one was full.
+    var limitReachedShare = 1.0
     /// Processes that ended by themselves.
     var processesCrashed = 0
     var effectsExecuted = 0
@@ -91,6 +95,8 @@ struct Report: Codable, Sendable {
         case followUpsMissing = "follow_ups_missing"
         case poisonAtLarge = "poison_at_large"
         case rateExceeded = "rate_exceeded"
+        case limitsUnderused = "limits_underused"
+        case limitReachedShare = "limit_reached_share"
         case processesCrashed = "processes_crashed"
         case effectsExecuted = "effects_executed"
         case effectsRepeated = "effects_repeated"
@@ -113,7 +119,7 @@ struct Report: Codable, Sendable {
             ("schedule_slots_doubled", scheduleSlotsDoubled), ("attempts_burnt_by_deploy", attemptsBurntByDeploy),
             ("records_doubled", recordsDoubled), ("records_missing", recordsMissing),
             ("follow_ups_missing", followUpsMissing), ("rate_exceeded", rateExceeded),
-            ("processes_crashed", processesCrashed),
+            ("limits_underused", limitsUnderused), ("processes_crashed", processesCrashed),
             ("recovery_ms", recoveryMilliseconds.p99 > Self.recoveryMax ? 1 : 0),
             ("recovery_with_leader_ms", recoveryWithLeaderMilliseconds.max > Self.recoveryWithLeaderMax ? 1 : 0),
         ].filter { $0.1 > 0 }
