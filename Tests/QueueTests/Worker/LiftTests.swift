@@ -3,6 +3,7 @@ import JobQueue
 import Logging
 import Scheduler
 import ServiceLifecycle
+import TestSupport
 import Testing
 
 @Suite("Ageing")
@@ -29,7 +30,7 @@ struct LiftTests {
         let higher = ReadyList(queue: "default", lane: .work)
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { try await group.run() }
-            let length = try await waitFor("it is handed out again and again until the list is half full") {
+            let length = try await eventually("it is handed out again and again until the list is half full") {
                 let length = try await broker.lengths(of: [higher])[0]
                 return length >= listMax / 2 ? length : nil
             }
