@@ -96,6 +96,9 @@ extension FaultyServers: LeaderLedger {
     func ready(in list: ReadyList, atMost: Int, cursor: FeedCursor) async throws -> Feed {
         try await call("ready") { await ledger.ready(in: list, atMost: atMost, cursor: cursor) }
     }
+    func aged(in list: ReadyList, rising lanes: Int, atMost: Int, cursor: FeedCursor) async throws -> Feed {
+        try await call("aged") { await ledger.aged(in: list, rising: lanes, atMost: atMost, cursor: cursor) }
+    }
     func readyLists() async throws -> [ReadyList] { try await call("readyLists") { await ledger.readyLists() } }
     func publish(_ specs: [JobSpec]) async throws -> [JobKind] {
         try await call("publish") { try await ledger.publish(specs) }

@@ -92,6 +92,7 @@ final class FaultyFleet: Sendable {
         configuration.reapEvery = .milliseconds(20)
         configuration.tickMax = .milliseconds(20)
         configuration.sweepEvery = .milliseconds(50)
+        configuration.liftEvery = .milliseconds(50)
         return configuration
     }
 
