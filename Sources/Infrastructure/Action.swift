@@ -42,6 +42,18 @@ public enum Verb: Hashable, Sendable, Codable {
     case snapshotVolume(volume: String, description: String, tags: [String: String])
     /// Deletes a volume, if it still bears this tag, is used by nothing, and this snapshot of it is complete.
     case deleteVolume(volume: String, mark: String, snapshot: String)
+    /// Sets the replicas of a workload by its scale subresource.
+    case scale(change: LevelChange)
+    /// Suspends a CronJob, or lets it go on.
+    case suspend(change: LevelChange)
+    /// Sets the least replicas of an autoscaler.
+    case setMinReplicas(change: LevelChange)
+    /// Takes the mark of its sleep off an object.
+    case clearSleepMark(object: ObjectReference)
+    /// Sets requests and limits in a workload's template, container by container, which rolls its pods.
+    case resize(change: SizeChange)
+    /// Sets how a Service spreads its traffic over zones.
+    case distributeTraffic(change: TrafficChange)
     /// Posts to a webhook; `honoursKey`: its receiver drops repeats of one Idempotency-Key.
     case notify(delivery: WebhookDelivery, honoursKey: Bool)
 
@@ -63,6 +75,12 @@ public enum Verb: Hashable, Sendable, Codable {
         case .untag: "untag"
         case .snapshotVolume: "snapshot-volume"
         case .deleteVolume: "delete-volume"
+        case .scale: "scale"
+        case .suspend: "suspend"
+        case .setMinReplicas: "set-min-replicas"
+        case .clearSleepMark: "clear-sleep-mark"
+        case .resize: "resize"
+        case .distributeTraffic: "distribute-traffic"
         case .notify: "notify"
         }
     }
@@ -74,7 +92,8 @@ public enum Verb: Hashable, Sendable, Codable {
         case .notify(_, let honoursKey): honoursKey ? .token : .once
         // Guarded by a UID, looked up by a tag first, or setting a state that stays the same when it is set again.
         case .cordon, .uncordon, .evict, .deletePod, .deleteNode, .tell, .terminate, .terminateInAutoScalingGroup,
-            .completeLifecycleAction, .tag, .untag, .snapshotVolume, .deleteVolume:
+            .completeLifecycleAction, .tag, .untag, .snapshotVolume, .deleteVolume, .scale, .suspend, .setMinReplicas,
+            .clearSleepMark, .resize, .distributeTraffic:
             .idempotent
         }
     }

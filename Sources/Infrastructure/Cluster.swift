@@ -80,4 +80,13 @@ public protocol Cluster: ClusterReader {
     func delete(_ node: NodeReference) async throws -> DeletionAnswer
     /// Records an event in the namespace `default`; one of the same name counts as recorded.
     func record(_ event: ClusterEvent) async throws
+    /// An object that actions change, as it is now; nil: there is none of that name.
+    func object(_ reference: ObjectReference) async throws -> ChangeableObject?
+    /// Patches an object under its UID and resourceVersion, and returns it as it is now.
+    /// - Throws: `conflict` when either differs, `notFound`.
+    func patch(_ reference: ObjectReference, _ patch: ObjectPatch, resourceVersion: String) async throws
+        -> ChangeableObject
+    /// Sets the replicas of a Deployment or StatefulSet under its resourceVersion, by the scale subresource.
+    /// - Throws: `conflict` when the object changed in between, `notFound`.
+    func scale(_ reference: ObjectReference, to replicas: Int, resourceVersion: String) async throws
 }

@@ -217,6 +217,12 @@ public enum Fact: Hashable, Sendable, Codable {
     case ghostSighting(GhostSighting)
     /// An instance is no ghost.
     case ghostGone(GhostGone)
+    /// An object sleeps, or is awake again.
+    case sleeper(Sleeper)
+    /// What a container used.
+    case usage(UsageFact)
+    /// A container's memory was raised.
+    case memoryRaise(MemoryRaiseFact)
 }
 
 /// A message to delete once what it brought is committed; harmless when lost.

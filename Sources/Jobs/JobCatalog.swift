@@ -9,7 +9,8 @@ public struct JobCatalog: Sendable {
         PollSQS.self, InterruptNode.self, DrainNode.self, ReplaceNode.self, SnapshotCluster.self, RestoreMarks.self,
         FetchAdvisor.self, FetchSpotPrices.self, FetchOnDemandPrices.self, FillPriceGap.self,
         DailyRefresh.self, MeasureSavings.self,
-        ZombieVolumes.self, GhostScan.self, Preflight.self, Notify.self, Noop.self,
+        ZombieVolumes.self, GhostScan.self, Preflight.self, OfficeHours.self, SampleMetrics.self,
+        RightsizeWorkloads.self, RemediateOOM.self, AnalyseNetwork.self, Notify.self, Noop.self,
     ])
 
     /// Makes a catalog of these kinds.

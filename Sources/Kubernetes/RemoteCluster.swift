@@ -138,7 +138,7 @@ public struct RemoteCluster: Cluster {
         try await far { try await client.record(event, at: now(), options: options) }
     }
 
-    private func far<Value>(_ body: () async throws -> Value) async throws -> Value {
+    func far<Value>(_ body: () async throws -> Value) async throws -> Value {
         do {
             return try await body()
         } catch let error as KubernetesError {

@@ -4,7 +4,7 @@ import Testing
 @testable import Simulator
 
 /// A cluster without servers: three nodes of a zone each, settled.
-private struct Bench {
+struct Bench {
     let timeline = Timeline()
     let cluster: ClusterState
 
@@ -65,6 +65,7 @@ private struct Bench {
                 switch event {
                 case .podStarts(_, let key, let uid): cluster.startPod(key, uid: uid)
                 case .podStops(_, let key, let uid): cluster.stopPod(key, uid: uid)
+                case .memoryIsExceeded(_, let key, let uid): cluster.killForMemory(key, uid: uid)
                 case .nodeStopsReporting(_, let node, let uid): cluster.stopReporting(node, uid: uid)
                 case .nodeIsRemoved(_, let node, let uid): cluster.removeNode(node, uid: uid)
                 case .podsAreCollected(_, let node): cluster.collectPods(of: node)

@@ -59,7 +59,7 @@ public struct WeeklySchedule: Hashable, Sendable, Codable {
     }
 
     /// Openings that begin on these days, relative to the local day of an instant; merged, in order.
-    private func openings(around instant: Date, days: ClosedRange<Int>, holidays: [LocalDay]) -> [Range<Date>] {
+    public func openings(around instant: Date, days: ClosedRange<Int>, holidays: [LocalDay]) -> [Range<Date>] {
         let found = windows.flatMap { window in
             let zone = window.timeZone
             let today = LocalDay(instant, in: zone)

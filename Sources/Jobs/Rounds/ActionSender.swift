@@ -68,6 +68,11 @@ struct ActionSender: Sendable {
         case .deleteVolume(let volume, let mark, let snapshot):
             return try await VolumeSender(cloud: try await cloud(), key: key)
                 .delete(volume, mark: mark, snapshot: snapshot)
+        case .scale(let change), .suspend(let change), .setMinReplicas(let change):
+            return try await setLevel(change, key: key)
+        case .clearSleepMark(let object): return try await clearSleepMark(object, key: key)
+        case .resize(let change): return try await resize(change, key: key)
+        case .distributeTraffic(let change): return try await distributeTraffic(change, key: key)
         case .notify(let delivery, _):
             let status = try await sources.farSides.webhook.post(delivery, key: key)
             return ActionReport(key: key, .done, code: "\(status)")
@@ -77,7 +82,7 @@ struct ActionSender: Sendable {
     /// Every created resource bears the token of the effect that created it.
     static let tokenTag = "cloudoptim.io/token"
 
-    private func cluster() async throws -> any Cluster {
+    func cluster() async throws -> any Cluster {
         try await sources.farSides.cluster(try required())
     }
 

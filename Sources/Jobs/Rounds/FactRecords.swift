@@ -54,6 +54,12 @@ public enum FactRecords {
         case ghostGone = "ghost_gone"
         /// `Finding`.
         case finding
+        /// `Sleeper`.
+        case sleeper
+        /// `UsageFact`.
+        case usage
+        /// `MemoryRaiseFact`.
+        case memoryRaise = "memory_raise"
     }
 
     static func records(of decision: Decision, context: HandlerContext) throws -> [Record] {
@@ -129,6 +135,9 @@ public enum FactRecords {
         case .volumeGone(let item): try make(.volumeGone, "\(item.account)/\(item.volume)", item)
         case .ghostSighting(let item): try make(.ghostSighting, "\(item.account)/\(item.instance)", item)
         case .ghostGone(let item): try make(.ghostGone, "\(item.account)/\(item.instance)", item)
+        case .sleeper(let item): try make(.sleeper, "\(item.cluster)/\(item.object.uid)", item)
+        case .usage(let item): try make(.usage, "\(item.cluster)/\(item.key)/\(item.usage.day)", item)
+        case .memoryRaise(let item): try make(.memoryRaise, "\(item.cluster)/\(item.record.kill.key)", item)
         }
     }
 

@@ -20,6 +20,12 @@ public struct JobSources: Sendable {
     public let savings: any Savings
     /// What scans of accounts remember.
     public let sightings: any Sightings
+    /// What sleeps outside of office hours.
+    public let sleepers: any Sleepers
+    /// What containers used.
+    public let usage: any UsageHistory
+    /// What was raised for want of memory.
+    public let memoryRaises: any MemoryRaises
     /// Kubernetes, AWS, webhooks.
     public let farSides: any FarSides
     /// Which far sides are in trouble.
@@ -32,6 +38,7 @@ public struct JobSources: Sendable {
         registry: any ClusterRegistry, index: any InstanceIndex, interruptions: any Interruptions,
         policies: any Policies, prices: any Prices, proposals: any Proposals, savings: any Savings,
         sightings: any Sightings,
+        sleepers: any Sleepers, usage: any UsageHistory, memoryRaises: any MemoryRaises,
         farSides: any FarSides, circuits: any Circuits = ClosedCircuits()
     ) {
         self.registry = registry
@@ -42,6 +49,9 @@ public struct JobSources: Sendable {
         self.proposals = proposals
         self.savings = savings
         self.sightings = sightings
+        self.sleepers = sleepers
+        self.usage = usage
+        self.memoryRaises = memoryRaises
         self.farSides = farSides
         self.circuits = circuits
     }

@@ -44,6 +44,7 @@ struct ControlAPI: Sendable {
                 throw APIStatus(code: 404, reason: "NotFound", message: "cluster \(cluster) has no node \(node)")
             }
             return ["cluster": .string(cluster), "node": .string(node), "kubelet": "dead"]
+        case ("POST", "memory-need"): return try await setMemoryNeed(body)
         case ("POST", "clock/advance"):
             guard let seconds = body["seconds"].double, seconds >= 0 else {
                 throw APIStatus.badRequest("seconds: a number of at least 0, found \(body["seconds"].text)")
@@ -65,8 +66,26 @@ struct ControlAPI: Sendable {
                 code: 404, reason: "NotFound",
                 message:
                     "no \(request.method) \(request.path); there are GET state, world, faults, log and POST interrupt, "
-                    + "faults, kubelet/kill, clock/advance, reset and DELETE faults")
+                    + "faults, kubelet/kill, memory-need, clock/advance, reset and DELETE faults")
         }
+    }
+
+    /// From now on the pods of an app need this much, or leak; nothing given: they need nothing any more.
+    private func setMemoryNeed(_ body: JSONValue) async throws -> JSONValue {
+        let cluster = try text(body, "cluster")
+        let namespace = try text(body, "namespace")
+        let app = try text(body, "app")
+        var need = MemoryNeed()
+        need.bytes = body["needs"].isNull ? 0 : Quantity.whole(body["needs"])
+        need.seconds = body["seconds"].double ?? need.seconds
+        need.leakBytesPerSecond = body["leakBytesPerSecond"].double ?? 0
+        let isNone = need.bytes <= 0 && need.leakBytesPerSecond <= 0
+        guard
+            let pods = await world.setMemoryNeed(isNone ? nil : need, cluster: cluster, namespace: namespace, app: app)
+        else { throw APIStatus(code: 404, reason: "NotFound", message: "there is no cluster \(cluster)") }
+        return [
+            "cluster": .string(cluster), "namespace": .string(namespace), "app": .string(app), "pods": .integer(pods),
+        ]
     }
 
     private func text(_ body: JSONValue, _ member: String) throws -> String {

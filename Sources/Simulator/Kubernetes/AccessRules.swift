@@ -50,7 +50,8 @@ enum AccessRules {
             AccessRule(groups: [""], resources: ["pods/eviction"], verbs: ["create"]),
             AccessRule(groups: [""], resources: ["pods/resize"], verbs: ["patch"]),
             AccessRule(groups: ["", "events.k8s.io"], resources: ["events"], verbs: ["create", "patch"]),
-            AccessRule(groups: ["apps"], resources: ["deployments", "statefulsets"], verbs: ["patch"]),
+            AccessRule(groups: ["apps"], resources: ["deployments", "statefulsets", "daemonsets"], verbs: ["patch"]),
+            AccessRule(groups: [""], resources: ["services"], verbs: ["patch"]),
             AccessRule(
                 groups: ["apps"], resources: ["deployments/scale", "statefulsets/scale"],
                 verbs: ["get", "patch", "update"]),

@@ -16,13 +16,19 @@ extension ClusterState {
         ])
     }
 
-    /// CPU follows the day and the pod's own habit; memory hardly moves.
+    /// CPU follows the day and the workload's own habit, each pod a little differently; memory hardly moves. What a
+    /// workload uses hangs on what it is, not on what it asks for: the requests its first pod had are its measure.
     private func usage(_ pod: PodFacts) -> (nanoCPU: Int, memoryKi: Int) {
-        var habit = SeededRandom(seed: 1, for: pod.uid)
+        let workload = "\(pod.key.namespace)/\(pod.labels["app"] ?? pod.owner?.name ?? pod.key.name)"
+        let measure = usageMeasures[workload] ?? pod.requests
+        usageMeasures[workload] = measure
+        var habit = SeededRandom(seed: 1, for: workload)
+        var own = SeededRandom(seed: 2, for: pod.uid)
         let hours = now.timeIntervalSince1970 / 3600
         let wave = 0.75 + 0.25 * sin((hours / 24 + habit.fraction()) * 2 * .pi)
-        let cpu = Double(pod.requests.milliCPU) * habit.double(in: 0.15...0.7) * wave
-        let memory = Double(pod.requests.memory) * habit.double(in: 0.3...0.85)
+        let ripple = 1 + 0.1 * sin(hours * 2 * .pi + own.fraction() * 6)
+        let cpu = Double(measure.milliCPU) * habit.double(in: 0.15...0.7) * wave * ripple
+        let memory = Double(measure.memory) * habit.double(in: 0.3...0.8) * (1 + 0.05 * own.fraction())
         return (Int(cpu * 1_000_000), Int(memory / 1024))
     }
 

@@ -48,6 +48,9 @@ extension ResourceKind {
     static let autoscalers = ResourceKind(
         group: "autoscaling", version: "v2", plural: "horizontalpodautoscalers", kind: "HorizontalPodAutoscaler",
         isNamespaced: true, shortNames: ["hpa"], subresources: ["status"], categories: ["all"])
+    static let cronJobs = ResourceKind(
+        group: "batch", version: "v1", plural: "cronjobs", kind: "CronJob", isNamespaced: true, shortNames: ["cj"],
+        subresources: ["status"], categories: ["all"])
     static let storageClasses = ResourceKind(
         group: "storage.k8s.io", version: "v1", plural: "storageclasses", kind: "StorageClass", isNamespaced: false,
         shortNames: ["sc"])
@@ -79,9 +82,7 @@ extension ResourceKind {
         ResourceKind(
             group: "batch", version: "v1", plural: "jobs", kind: "Job", isNamespaced: true, subresources: ["status"],
             categories: ["all"]),
-        ResourceKind(
-            group: "batch", version: "v1", plural: "cronjobs", kind: "CronJob", isNamespaced: true, shortNames: ["cj"],
-            subresources: ["status"], categories: ["all"]),
+        cronJobs,
         storageClasses, csiNodes,
         ResourceKind(
             group: "storage.k8s.io", version: "v1", plural: "volumeattachments", kind: "VolumeAttachment",

@@ -26,6 +26,12 @@ struct Blueprint {
         groups = Self.nodeGroups(plan, &random)
         addClusterObjects()
         addWorkloads(plan, &random)
+        add(
+            .cronJobs,
+            Workload.cronJob(
+                name: "nightly-report", namespace: "ledger", schedule: "30 1 * * *",
+                spec: Workload.podSpec(
+                    image: "registry.example.com/ledger/report:1", cpu: "100m", memory: "128Mi", graceSeconds: 30)))
         if plan.hasAwkwardPods { addAwkwardPods() }
     }
 

@@ -26,7 +26,7 @@ extension ClusterState {
         updateBudgetStatuses()
     }
 
-    private func ownedPods(_ owner: JSONValue) -> [PodFacts] {
+    func ownedPods(_ owner: JSONValue) -> [PodFacts] {
         (podsByOwner[owner["metadata"]["uid"].string ?? ""] ?? []).compactMap { pods[$0] }
     }
 
@@ -66,7 +66,7 @@ extension ClusterState {
 
     private func reconcileDeployment(_ key: ObjectKey) {
         guard let deployment = object(.deployments, key)?.value else { return }
-        let hash = templateHash(key, deployment)
+        let hash = templateHash(key, deployment, kind: "Deployment")
         let wanted = deployment["spec"]["replicas"].int ?? 1
         var sets = (replicaSetsByDeployment[key] ?? []).sorted()
         let current = ObjectKey(namespace: key.namespace, name: key.name + "-" + hash)
@@ -118,77 +118,26 @@ extension ClusterState {
         update(.replicaSets, key) { $0["spec"]["replicas"] = .integer(replicas) }
     }
 
-    private func templateHash(_ key: ObjectKey, _ deployment: JSONValue) -> String {
-        let generation = deployment["metadata"]["generation"].int ?? 0
-        if let known = templateHashes[key], known.generation == generation { return known.hash }
-        let sum = deployment["spec"]["template"].bytes.reduce(UInt64(0xCBF2_9CE4_8422_2325)) {
+    func templateHash(_ key: ObjectKey, _ owner: JSONValue, kind: String) -> String {
+        let generation = owner["metadata"]["generation"].int ?? 0
+        let place = ObjectKey(namespace: "\(kind)/\(key.namespace)", name: key.name)
+        if let known = templateHashes[place], known.generation == generation { return known.hash }
+        let sum = owner["spec"]["template"].bytes.reduce(UInt64(0xCBF2_9CE4_8422_2325)) {
             ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01B3
         }
         var letters = SeededRandom(seed: sum)
         let hash = letters.suffix(10)
-        templateHashes[key] = (generation, hash)
+        templateHashes[place] = (generation, hash)
         return hash
     }
 
-    private func reconcileStatefulSet(_ key: ObjectKey) {
-        guard let set = object(.statefulSets, key)?.value else { return }
-        let wanted = set["spec"]["replicas"].int ?? 1
-        let isParallel = set["spec"]["podManagementPolicy"] == "Parallel"
-        for ordinal in 0..<wanted {
-            let podKey = ObjectKey(namespace: key.namespace, name: "\(key.name)-\(ordinal)")
-            if let pod = pods[podKey] {
-                if !isParallel, !pod.isReady { break }
-                continue
-            }
-            for template in set["spec"]["volumeClaimTemplates"].array { createClaim(template, pod: podKey, set: set) }
-            createPod(of: set, kind: "StatefulSet", name: podKey.name)
-            if !isParallel { break }
+    func createPod(of owner: JSONValue, kind: String, name: String, node: String? = nil) {
+        var pod = Templates.pod(of: owner, kind: kind, name: name, node: node, timestamp: timestamp)
+        if kind != "ReplicaSet" {
+            let key = ObjectKey(
+                namespace: owner["metadata"]["namespace"].string ?? "", name: owner["metadata"]["name"].string ?? "")
+            pod["metadata"]["labels"][Self.revisionLabel] = .string(templateHash(key, owner, kind: kind))
         }
-        let owned = ownedPods(set)
-        for pod in owned where !pod.isTerminating {
-            let ordinal = pod.key.name.split(separator: "-").last.flatMap { Int($0) } ?? 0
-            if ordinal >= wanted { deletePod(pod.key, graceSeconds: nil) }
-        }
-        let ready = owned.count { $0.isReady && !$0.isTerminating }
-        update(.statefulSets, key) { set in
-            let revision = JSONValue.string(key.name + "-1")
-            set["status"] = [
-                "replicas": .integer(owned.count), "readyReplicas": .integer(ready),
-                "availableReplicas": .integer(ready),
-                "currentReplicas": .integer(owned.count), "updatedReplicas": .integer(owned.count),
-                "observedGeneration": set["metadata"]["generation"], "currentRevision": revision,
-                "updateRevision": revision,
-                "collisionCount": 0,
-            ]
-        }
-    }
-
-    private func reconcileDaemonSet(_ key: ObjectKey) {
-        guard let set = object(.daemonSets, key)?.value else { return }
-        let owned = ownedPods(set)
-        let template = PodFacts(key: key, pod: set["spec"]["template"])
-        let suitable = nodes.values.filter { node in
-            template.nodeSelector.allSatisfy { node.labels[$0.key] == $0.value }
-                && node.taints.allSatisfy {
-                    $0.effect == "PreferNoSchedule" || $0.isTolerated(by: template.tolerations)
-                }
-        }
-        let served = Set(owned.compactMap(\.node))
-        for node in suitable.map(\.name).sorted() where !served.contains(node) {
-            createPod(of: set, kind: "DaemonSet", name: key.name + "-" + random.suffix(5), node: node)
-        }
-        let ready = owned.count { $0.isReady && !$0.isTerminating }
-        update(.daemonSets, key) { set in
-            set["status"] = [
-                "currentNumberScheduled": .integer(served.count), "desiredNumberScheduled": .integer(suitable.count),
-                "numberMisscheduled": 0, "numberReady": .integer(ready), "numberAvailable": .integer(ready),
-                "updatedNumberScheduled": .integer(served.count), "observedGeneration": set["metadata"]["generation"],
-            ]
-        }
-    }
-
-    private func createPod(of owner: JSONValue, kind: String, name: String, node: String? = nil) {
-        let pod = Templates.pod(of: owner, kind: kind, name: name, node: node, timestamp: timestamp)
         let stored = create(.pods, pod)
         if node != nil, let uid = stored.value["metadata"]["uid"].string {
             let key = ObjectKey(namespace: stored.value["metadata"]["namespace"].string ?? "", name: name)
@@ -198,7 +147,7 @@ extension ClusterState {
 
     func startDelay() -> Double { random.double(in: plan.podStartSeconds) }
 
-    private func createClaim(_ template: JSONValue, pod: ObjectKey, set: JSONValue) {
+    func createClaim(_ template: JSONValue, pod: ObjectKey, set: JSONValue) {
         let claim = ObjectKey(
             namespace: pod.namespace, name: (template["metadata"]["name"].string ?? "data") + "-" + pod.name)
         guard object(.claims, claim) == nil else { return }

@@ -110,6 +110,7 @@ extension ClusterState {
             Templates.start(&$0, time: time, podIP: address, hostIP: nodeAddress ?? .null, random: &salt)
         }
         random = salt
+        if let started = pods[key] { scheduleMemoryKill(started) }
     }
 
     /// A node that is not ready yet starts its pods when it is.

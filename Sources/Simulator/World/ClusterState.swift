@@ -30,6 +30,9 @@ final class ClusterState {
     /// Replica sets of each deployment.
     var replicaSetsByDeployment: [ObjectKey: Set<ObjectKey>] = [:]
     var templateHashes: [ObjectKey: (generation: Int, hash: String)] = [:]
+    /// The requests that a workload's usage is measured by, and the memory that some of them need.
+    var usageMeasures: [String: ResourceAmounts] = [:]
+    var memoryNeeds: [ObjectKey: MemoryNeed] = [:]
     var watchCount = 0
     /// Who sent the request that is being carried out.
     var currentActor = "system:simulator"

@@ -4,6 +4,7 @@ import Foundation
 enum TimerEvent: Sendable {
     case podStarts(cluster: String, key: ObjectKey, uid: String)
     case podStops(cluster: String, key: ObjectKey, uid: String)
+    case memoryIsExceeded(cluster: String, key: ObjectKey, uid: String)
     case nodeJoins(cluster: String, instance: LaunchedInstance)
     case nodeBecomesReady(cluster: String, node: String)
     case interruptionDeadline(cluster: String, instanceID: String)

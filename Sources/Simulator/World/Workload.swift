@@ -74,6 +74,20 @@ enum Workload {
         ]
     }
 
+    static func cronJob(name: String, namespace: String, schedule: String, spec: JSONValue) -> JSONValue {
+        var spec = spec
+        spec["restartPolicy"] = "OnFailure"
+        return [
+            "metadata": metadata(name, namespace),
+            "spec": [
+                "schedule": .string(schedule), "timeZone": "Etc/UTC", "concurrencyPolicy": "Forbid", "suspend": false,
+                "successfulJobsHistoryLimit": 3, "failedJobsHistoryLimit": 1,
+                "jobTemplate": ["spec": ["backoffLimit": 2, "template": template(name, spec)]],
+            ],
+            "status": .object([:]),
+        ]
+    }
+
     static func budget(name: String, namespace: String, _ bound: JSONValue, app: String? = nil) -> JSONValue {
         var spec = bound
         spec["selector"] = selector(app ?? name)

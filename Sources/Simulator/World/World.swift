@@ -68,6 +68,7 @@ actor World {
         switch event {
         case .podStarts(let cluster, let key, let uid): clusters[cluster]?.startPod(key, uid: uid)
         case .podStops(let cluster, let key, let uid): clusters[cluster]?.stopPod(key, uid: uid)
+        case .memoryIsExceeded(let cluster, let key, let uid): clusters[cluster]?.killForMemory(key, uid: uid)
         case .nodeJoins(let cluster, let instance):
             if clusters[cluster]?.records[instance.id] == nil { clusters[cluster]?.join(instance) }
         case .nodeBecomesReady(let cluster, let node): clusters[cluster]?.makeReady(node)
@@ -80,6 +81,11 @@ actor World {
         case .nodeIsRemoved(let cluster, let node, let uid): clusters[cluster]?.removeNode(node, uid: uid)
         case .podsAreCollected(let cluster, let node): clusters[cluster]?.collectPods(of: node)
         }
+    }
+
+    /// - Returns: nil: there is no such cluster.
+    func setMemoryNeed(_ need: MemoryNeed?, cluster: String, namespace: String, app: String) -> Int? {
+        clusters[cluster]?.setMemoryNeed(need, namespace: namespace, app: app)
     }
 
     func advance(_ seconds: Double) {

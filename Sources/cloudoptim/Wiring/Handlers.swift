@@ -22,6 +22,7 @@ enum Handlers {
             registry: clusters, index: interruptions, interruptions: interruptions, policies: PolicyStore(connection),
             prices: prices, proposals: ProposalStore(connection), savings: SavingsStore(connection),
             sightings: SightingStore(connection),
+            sleepers: SleeperStore(connection), usage: UsageStore(connection), memoryRaises: UsageStore(connection),
             farSides: try LiveFarSides(settings, clusters: clusters, logger: logger),
             circuits: CircuitStore(connection))
         var modes: [JobKind: Mode] = [:]

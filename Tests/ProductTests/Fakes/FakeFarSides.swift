@@ -22,6 +22,13 @@ struct FakeCluster: Cluster {
     }
     func delete(_ node: NodeReference) async throws -> DeletionAnswer { await world.delete(node) }
     func record(_ event: ClusterEvent) async throws { await world.record(event) }
+    func object(_ reference: ObjectReference) async throws -> ChangeableObject? { await world.object(reference) }
+    func patch(_ reference: ObjectReference, _ patch: ObjectPatch, resourceVersion: String) async throws
+        -> ChangeableObject
+    { try await world.patch(reference, patch, version: resourceVersion) }
+    func scale(_ reference: ObjectReference, to replicas: Int, resourceVersion: String) async throws {
+        try await world.scale(reference, to: replicas, version: resourceVersion)
+    }
 }
 
 struct FakeCloud: Cloud {

@@ -45,6 +45,8 @@ actor FakeWorld {
     var others = ClusterObjects()
     /// Lists that are not read whole.
     var readings: [ClusterList: ListReading.Outcome] = [:]
+    /// What the next patch or scale of an object answers in place of being carried out.
+    var changeErrors: [FarSideError] = []
 
     func change(_ body: @Sendable (isolated FakeWorld) -> Void) { body(self) }
     func read<Value: Sendable>(_ body: @Sendable (isolated FakeWorld) -> Value) -> Value { body(self) }

@@ -3,7 +3,9 @@ import Infrastructure
 import JobQueue
 
 /// The product's stores in memory: reads as Stores does, and takes records as its statements do.
-actor MemoryStores: ClusterRegistry, InstanceIndex, Interruptions, Policies, Prices, Proposals, Savings, Sightings {
+actor MemoryStores: ClusterRegistry, InstanceIndex, Interruptions, Policies, Prices, Proposals, Savings, Sightings,
+    Sleepers, UsageHistory, MemoryRaises
+{
     private(set) var clusters: [ClusterRegistration] = []
     private(set) var index: [IndexedInstance] = []
     private(set) var interruptions: [Interruption] = []
@@ -11,6 +13,9 @@ actor MemoryStores: ClusterRegistry, InstanceIndex, Interruptions, Policies, Pri
     private(set) var unavailablePools: [UnavailablePoolFact] = []
     private(set) var volumes: [String: VolumeSighting] = [:]
     private(set) var ghosts: [InstanceID: GhostSighting] = [:]
+    private(set) var usageRows: [ContainerKey: [UsageDay]] = [:]
+    private(set) var raiseRows: [MemoryRaiseFact] = []
+    private(set) var sleeperRows: [String: Sleeper] = [:]
     var mode = Mode.apply
     var policy = ClusterPolicy()
     private var modes: [ClusterID: Mode] = [:]
@@ -111,6 +116,36 @@ actor MemoryStores: ClusterRegistry, InstanceIndex, Interruptions, Policies, Pri
         ghosts = [:]
     }
 
+    func sleepers(in cluster: ClusterID) async throws -> [Sleeper] {
+        sleeperRows.values.filter { $0.cluster == cluster }.sorted { $0.object.uid < $1.object.uid }
+    }
+    func lastSamples(in cluster: ClusterID, sinceDay day: Int) async throws -> [ContainerKey: Date] {
+        usageRows.compactMapValues { $0.filter { $0.day >= day }.map(\.lastAt).max() }
+    }
+    func usage(in cluster: ClusterID, sinceDay day: Int) async throws -> [ContainerKey: [UsageDay]] {
+        usageRows.mapValues { $0.filter { $0.day >= day } }
+    }
+    func set(_ usage: [ContainerKey: [UsageDay]]) { usageRows = usage }
+    func raises(in cluster: ClusterID) async throws -> [MemoryRaiseFact] { raiseRows }
+
+    private func add(_ fact: UsageFact) {
+        guard let place = usageRows[fact.key]?.firstIndex(where: { $0.day == fact.usage.day }),
+            let known = usageRows[fact.key]?[place]
+        else {
+            usageRows[fact.key, default: []].append(fact.usage)
+            return
+        }
+        guard known.lastAt < fact.usage.firstAt else { return }
+        var sum = known
+        sum.cpu.merge(fact.usage.cpu)
+        sum.memoryMax = max(sum.memoryMax, fact.usage.memoryMax)
+        sum.minutes += fact.usage.minutes
+        sum.lastAt = fact.usage.lastAt
+        usageRows[fact.key]?[place] = sum
+    }
+
+    func forgetSleepers() { sleeperRows = [:] }
+
     func records(of kind: String) -> [Record] { records.filter { $0.kind == kind } }
 
     func take(_ new: [Record]) throws {
@@ -136,6 +171,13 @@ actor MemoryStores: ClusterRegistry, InstanceIndex, Interruptions, Policies, Pri
                 let row = try decoder.decode(GhostSighting.self, from: data)
                 ghosts[row.instance] = row
             case "ghost_gone": ghosts[try decoder.decode(GhostGone.self, from: data).instance] = nil
+            case "usage": add(try decoder.decode(UsageFact.self, from: data))
+            case "memory_raise":
+                let row = try decoder.decode(MemoryRaiseFact.self, from: data)
+                if !raiseRows.contains(where: { $0.record.kill.key == row.record.kill.key }) { raiseRows.append(row) }
+            case "sleeper":
+                let row = try decoder.decode(Sleeper.self, from: data)
+                if (sleeperRows[row.object.uid]?.at ?? row.at) <= row.at { sleeperRows[row.object.uid] = row }
             default: break
             }
         }

@@ -61,7 +61,8 @@ struct Scene {
     func sources(_ farSides: any FarSides) -> JobSources {
         JobSources(
             registry: stores, index: stores, interruptions: stores, policies: stores, prices: stores,
-            proposals: stores, savings: stores, sightings: stores, farSides: farSides)
+            proposals: stores, savings: stores, sightings: stores, sleepers: stores, usage: stores,
+            memoryRaises: stores, farSides: farSides)
     }
 
     var runner: RoundRunner { runner(farSides) }

@@ -82,6 +82,36 @@ extension FaultScenario {
             prepare: { try await AccountScene.ghost($0, seenHoursAgo: 25) },
             request: { _ in JobRequest(GhostScan.kind, target: AccountScene.account.description) }),
         FaultScenario(
+            kind: OfficeHours.kind, name: "in the evening", runs: 3, every: .seconds(60),
+            prepare: { try await officeHours($0, at: "2026-11-24T20:00:00Z") },
+            request: { _ in JobRequest(OfficeHours.kind, target: "prod") }),
+        FaultScenario(
+            kind: OfficeHours.kind, name: "in the morning", runs: 3, every: .seconds(60),
+            prepare: { scene in
+                try await officeHours(scene, at: "2026-11-24T20:00:00Z")
+                try await scene.run(JobRequest(OfficeHours.kind, target: "prod"))
+                try await officeHours(scene, at: "2026-11-25T08:10:00Z")
+            }, request: { _ in JobRequest(OfficeHours.kind, target: "prod") }),
+        FaultScenario(
+            kind: SampleMetrics.kind, runs: 2, every: .seconds(60),
+            prepare: { scene in
+                let now = await scene.world.now
+                await scene.world.change { $0.others.usage = [SampleMetricsTests.usage("a", at: now)] }
+            }, request: { _ in JobRequest(SampleMetrics.kind, target: "prod") }),
+        FaultScenario(
+            kind: RightsizeWorkloads.kind, runs: 2, prepare: { try await sized($0) },
+            request: { _ in JobRequest(RightsizeWorkloads.kind, target: "prod") }),
+        FaultScenario(
+            kind: RemediateOOM.kind, runs: 2, every: .seconds(30),
+            prepare: { scene in
+                try await sized(scene)
+                let pod = RemediateOOMTests.pod(limit: 1024)
+                await scene.world.change { $0.pods = [pod.name: pod] }
+            }, request: { _ in JobRequest(RemediateOOM.kind, target: "prod") }),
+        FaultScenario(
+            kind: AnalyseNetwork.kind, runs: 2, prepare: { await AnalyseNetworkTests.prepare($0) },
+            request: { _ in JobRequest(AnalyseNetwork.kind, target: "prod") }),
+        FaultScenario(
             kind: Notify.kind, name: "to a receiver that honours keys", request: { _ in notification(honoursKey: true) }
         ),
         FaultScenario(
@@ -133,6 +163,36 @@ extension FaultScenario {
     private static func interrupted(_ scene: Scene) async throws {
         await scene.send(Scene.warning())
         for request in try await scene.poll().followUps { try await scene.run(request) }
+    }
+
+    /// Two workloads whose namespace may sleep, and the time it is.
+    private static func officeHours(_ scene: Scene, at time: String) async throws {
+        var policy = ClusterPolicy()
+        policy.officeHours.namespaces = ["web"]
+        await scene.stores.set(policy)
+        let now = try Date(time, strategy: .iso8601)
+        await scene.world.change { world in
+            world.now = now
+            if world.workloads.isEmpty {
+                world.workloads = [
+                    OfficeHoursTests.workload("api"), OfficeHoursTests.workload("report", .cronJob, replicas: nil),
+                ]
+            }
+        }
+    }
+
+    /// A workload that asks for more than it used.
+    private static func sized(_ scene: Scene) async throws {
+        let other = await RightsizeWorkloadsTests.scene(
+            [RightsizeWorkloadsTests.workload("api")], used: ["api": (100, 300)])
+        await scene.stores.set(await other.stores.usageRows)
+        await scene.stores.set(await other.stores.policy)
+        let node = await other.world.nodes["node-1"]
+        await scene.world.change { world in
+            world.now = RightsizeWorkloadsTests.now
+            world.workloads = [RightsizeWorkloadsTests.workload("api")]
+            world.nodes["node-1"] = node
+        }
     }
 
     private static func intent(_ kind: JobKind) -> JobRequest {

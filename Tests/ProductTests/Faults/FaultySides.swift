@@ -79,6 +79,21 @@ struct FaultyCluster: Cluster {
     func record(_ event: ClusterEvent) async throws {
         try await point.far("cluster.record") { try await real.record(event) }
     }
+    func object(_ reference: ObjectReference) async throws -> ChangeableObject? {
+        try await point.far("cluster.object") { try await real.object(reference) }
+    }
+    func patch(_ reference: ObjectReference, _ patch: ObjectPatch, resourceVersion: String) async throws
+        -> ChangeableObject
+    {
+        try await point.far("cluster.patchObject") {
+            try await real.patch(reference, patch, resourceVersion: resourceVersion)
+        }
+    }
+    func scale(_ reference: ObjectReference, to replicas: Int, resourceVersion: String) async throws {
+        try await point.far("cluster.scale") {
+            try await real.scale(reference, to: replicas, resourceVersion: resourceVersion)
+        }
+    }
 }
 
 struct FaultyCloud: Cloud {

@@ -18,6 +18,12 @@ extension FakeWorld {
         }
         lines += volumes.values.map { "volume \($0.id) \($0.state)" }
         lines += snapshots.map { "snapshot of \($0.volume) \($0.state)" }
+        lines += workloads.map {
+            "workload \($0.name) \($0.replicas ?? -1) suspended:\($0.isSuspended) \(FakeWorld.text($0.annotations))"
+        }
+        lines += autoscalers.map {
+            "autoscaler \($0.name) \($0.minReplicas ?? -1) \(FakeWorld.text($0.annotations))"
+        }
         lines += messages.map { "message \($0.id)" }
         return lines
     }

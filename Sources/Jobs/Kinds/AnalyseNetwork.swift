@@ -1,0 +1,166 @@
+import Foundation
+import Infrastructure
+import JobQueue
+import Optimizer
+
+/// `analyse-network`: says which services send traffic between zones that could stay in one, from topology alone where
+/// nothing is measured; where the policy allows it, tells Kubernetes to prefer the zone.
+public struct AnalyseNetwork: Job {
+    /// The kind's name.
+    public static let kind: JobKind = "analyse-network"
+    /// What a decision reads of the cluster.
+    static let lists: Set<ClusterList> = [.nodes, .pods, .services, .endpoints]
+
+    /// What a request may say.
+    public struct Parameters: Codable, Sendable {
+        /// Services that are told one by one, those with the largest avoidable share first.
+        public var findingsMax: Int
+        /// How many times the mean load the busiest endpoint may carry once its zone is preferred.
+        public var overloadMax: Double
+
+        private enum CodingKeys: String, CodingKey {
+            case findingsMax = "findings_max"
+            case overloadMax = "overload_max"
+        }
+
+        /// Asks for a look.
+        public init(findingsMax: Int = 50, overloadMax: Double = 1.5) {
+            self.findingsMax = findingsMax
+            self.overloadMax = overloadMax
+        }
+    }
+
+    /// What a decision is made from.
+    public struct Observation: Codable, Sendable {
+        var now: Date
+        var round: Int
+        var cluster: ClusterID
+        var version: String
+        var policy: ClusterPolicy
+        var objects: ClusterObjects
+        var reports: [ActionReport]
+    }
+
+    let parameters: Parameters
+
+    /// Makes the job of one request.
+    public init(_ parameters: Parameters) { self.parameters = parameters }
+
+    /// Lists services, their endpoints, and where pods run.
+    public func observe(_ context: JobContext) async throws -> Observation {
+        let registration = try await context.registration()
+        let cluster = try await context.cluster(registration)
+        return try await Observation(
+            now: context.now, round: context.round, cluster: registration.id, version: cluster.version(),
+            policy: context.sources.policies.policy(of: registration.id),
+            objects: cluster.objects(AnalyseNetwork.lists, now: context.now), reports: context.reports)
+    }
+
+    /// A finding for each service whose traffic could stay in its zone, and an action where nothing speaks against it.
+    public func decide(_ observation: Observation) throws -> Decision {
+        if observation.round > 0 {
+            return Decision(
+                findings: observation.reports.filter { $0.outcome == .refused }.map {
+                    Finding(
+                        "network-failed", cluster: observation.cluster, subject: $0.key, .warning,
+                        "It was refused (\($0.code)): \($0.message)")
+                })
+        }
+        let zones = Dictionary(
+            observation.objects.nodes.compactMap { node in node.zone.map { (node.name, $0) } },
+            uniquingKeysWith: { first, _ in first })
+        // Whoever may call: nobody knows who does. Pods of every node, such as log collectors, count as well.
+        let clients = observation.objects.pods.filter { !$0.isFinished }
+            .compactMap { $0.nodeName.flatMap { zones[$0] } }
+            .reduce(into: [String: Int]()) { $0[$1, default: 0] += 1 }
+        var judged: [(service: Service, potential: ZonePotential)] = []
+        for service in observation.objects.services {
+            let slices = observation.objects.endpoints.filter {
+                $0.namespace == service.namespace && $0.service == service.name
+            }
+            // A service of two families has a slice of each for the same pods.
+            let family = slices.map(\.addressType).min()
+            let endpoints = slices.filter { $0.addressType == family }.flatMap(\.readyByZone)
+                .reduce(into: [String: Int]()) { $0[$1.key, default: 0] += $1.value }
+            guard
+                let potential = ZonePotential(
+                    clients: clients, endpoints: endpoints,
+                    endpointsMin: observation.policy.network.endpointsPerZoneMin),
+                potential.zoneCount >= 2, potential.avoidable > 0, isFree(service)
+            else { continue }
+            judged.append((service, potential))
+        }
+        judged.sort {
+            ($1.potential.avoidable, $0.service.namespace, $0.service.name)
+                < ($0.potential.avoidable, $1.service.namespace, $1.service.name)
+        }
+        var decision = Decision()
+        for (service, potential) in judged.prefix(parameters.findingsMax) {
+            let objection = objection(service, potential, observation)
+            decision.findings.append(finding(service, potential, objection, observation))
+            guard objection == nil, let wanted = distribution(observation.version) else { continue }
+            let object = ObjectReference(
+                .service, namespace: service.namespace, name: service.name, uid: service.uid)
+            decision.actions.append(
+                Action(
+                    key: "distribute/\(observation.cluster)/\(service.uid)/\(wanted)",
+                    .distributeTraffic(change: TrafficChange(object: object, before: "", after: wanted)),
+                    reason: "\(object): \(Int(potential.avoidable * 100)) % of its traffic need not leave the zone"))
+        }
+        struct Summary: Encodable {
+            var services: Int
+            var avoidable: Int
+        }
+        decision.result = try JSONText(
+            encoding: Summary(services: observation.objects.services.count, avoidable: judged.count))
+        if !decision.actions.isEmpty { decision.next = .again(afterMilliseconds: 0) }
+        return decision
+    }
+
+    /// Whether nobody has decided about its zones yet.
+    private func isFree(_ service: Service) -> Bool {
+        service.trafficDistribution == nil && service.topologyMode == nil && !service.isHeadless
+            && service.internalTrafficPolicy != "Local" && !service.selector.isEmpty && service.type != "ExternalName"
+    }
+
+    /// The newest word the server knows for it; nil: it is too old. KEP-3015: PreferSameZone is beta, and on, from 1.34;
+    /// PreferClose from 1.31.
+    private func distribution(_ version: String) -> String? {
+        let parts = version.drop { $0 == "v" }.split(separator: ".")
+        guard parts.count >= 2, let major = Int(parts[0]), let minor = Int(parts[1].prefix { $0.isNumber }) else {
+            return nil
+        }
+        if (major, minor) >= (1, 34) { return "PreferSameZone" }
+        return (major, minor) >= (1, 31) ? "PreferClose" : nil
+    }
+
+    private func objection(_ service: Service, _ potential: ZonePotential, _ observation: Observation) -> String? {
+        if let reason = observation.policy.protected.reason(namespace: service.namespace, labels: [:]) { return reason }
+        if let tool = service.gitOps { return "\(tool.rawValue) writes it: set it in its repository" }
+        if !potential.thinZones.isEmpty {
+            let least = observation.policy.network.endpointsPerZoneMin
+            return "fewer than \(least) ready endpoints in \(potential.thinZones.joined(separator: ", "))"
+        }
+        if potential.overload > parameters.overloadMax {
+            return "its busiest endpoint would carry \(rounded(potential.overload)) times the mean load"
+        }
+        if distribution(observation.version) == nil { return "Kubernetes \(observation.version) knows no such field" }
+        return nil
+    }
+
+    private func rounded(_ value: Double) -> String { "\((value * 10).rounded() / 10)" }
+
+    private func finding(
+        _ service: Service, _ potential: ZonePotential, _ objection: String?, _ observation: Observation
+    ) -> Finding {
+        let price = observation.policy.costs.dollarsPerCrossZoneGigabyte
+        let perThousand = 1000 * price * potential.avoidable
+        let word = distribution(observation.version) ?? "PreferClose"
+        let advice = objection.map { "Not advised: \($0)." } ?? "Set trafficDistribution: \(word)."
+        return Finding(
+            "network-potential", cluster: observation.cluster, subject: "\(service.namespace)/\(service.name)", .info,
+            "Of its traffic \(Int(potential.crossNow * 100)) % may cross zones and \(Int(potential.avoidable * 100)) % need"
+                + " not: \(rounded(perThousand)) dollars of each 1,000 GB, if its clients are spread as all pods are. That"
+                + " is what the layout allows, not what was measured. \(advice)")
+    }
+}

@@ -1,0 +1,207 @@
+import Foundation
+import Infrastructure
+import JobQueue
+import Optimizer
+
+/// `rightsize-workloads`: says what containers should ask for by what they used, and where the policy allows it changes a
+/// few at a time, watches them, and takes back what made things worse.
+public struct RightsizeWorkloads: Job {
+    /// The kind's name.
+    public static let kind: JobKind = "rightsize-workloads"
+    /// What a decision reads of the cluster.
+    static let lists: Set<ClusterList> = [
+        .nodes, .pods, .deployments, .statefulSets, .daemonSets, .horizontalAutoscalers, .verticalAutoscalers,
+        .scaledObjects, .limitRanges, .quotas, .usage,
+    ]
+
+    /// What a request may say.
+    public struct Parameters: Codable, Sendable {
+        /// Recommendations that are told one by one, those that save most first.
+        public var findingsMax: Int
+        /// Seconds between two looks at a change that is watched.
+        public var pollSeconds: Int
+        /// Changes of one run at most.
+        public var changesMax: Int
+
+        private enum CodingKeys: String, CodingKey {
+            case findingsMax = "findings_max"
+            case pollSeconds = "poll_seconds"
+            case changesMax = "changes_max"
+        }
+
+        /// Asks for a look.
+        public init(findingsMax: Int = 100, pollSeconds: Int = 300, changesMax: Int = 20) {
+            self.findingsMax = findingsMax
+            self.pollSeconds = pollSeconds
+            self.changesMax = changesMax
+        }
+    }
+
+    struct Memory: Codable, Sendable, Equatable {
+        /// By action key: asked for in the last round, or done and watched.
+        var watches: [String: SizeWatch] = [:]
+        /// By action key: changes that are being taken back, asked for until it is done.
+        var rollbacks: [String: SizeChange] = [:]
+        /// Workloads that were changed, or tried, in this run.
+        var seen: Set<String> = []
+        var applied = 0
+        var rolledBack = 0
+    }
+
+    /// What a decision is made from.
+    public struct Observation: Codable, Sendable {
+        var now: Date
+        var round: Int
+        var cluster: ClusterID
+        var policy: ClusterPolicy
+        var objects: ClusterObjects
+        var usage: [UsageFact]
+        var raises: [MemoryRaiseFact]
+        var reports: [ActionReport]
+        var memory: Memory
+    }
+
+    let parameters: Parameters
+
+    /// Makes the job of one request.
+    public init(_ parameters: Parameters) { self.parameters = parameters }
+
+    /// Lists workloads and what bounds them, and reads the histograms.
+    public func observe(_ context: JobContext) async throws -> Observation {
+        let registration = try await context.registration()
+        let policy = try await context.sources.policies.policy(of: registration.id)
+        let objects = try await context.cluster(registration).objects(RightsizeWorkloads.lists, now: context.now)
+        let since = SampleMetrics.day(of: context.now) - max(1, Int(policy.rightsizing.history.seconds / 86_400))
+        let usage = try await context.sources.usage.usage(in: registration.id, sinceDay: since)
+        return Observation(
+            now: context.now, round: context.round, cluster: registration.id, policy: policy, objects: objects,
+            usage: usage.sorted { $0.key < $1.key }.flatMap { key, days in
+                days.map { UsageFact(cluster: registration.id, key: key, usage: $0) }
+            }, raises: try await context.sources.memoryRaises.raises(in: registration.id), reports: context.reports,
+            memory: try context.memory(as: Memory.self) ?? Memory())
+    }
+
+    /// Recommendations in the first round; then changes, each watched to its end before the next.
+    public func decide(_ observation: Observation) throws -> Decision {
+        let objects = observation.objects
+        let subjects = objects.workloads.compactMap { workload in
+            SizeSubject(
+                workload, autoscalers: objects.autoscalers,
+                knowsAutoscalers: objects.isComplete([.horizontalAutoscalers, .verticalAutoscalers, .scaledObjects]),
+                policy: observation.policy)
+        }
+        let planner = SizePlanner(
+            cluster: observation.cluster, policy: observation.policy, now: observation.now, subjects: subjects,
+            limits: SizeLimits(
+                limitRanges: objects.limitRanges, quotas: objects.quotas, nodes: objects.nodes,
+                workloads: objects.workloads),
+            usage: Dictionary(grouping: observation.usage, by: \.key).mapValues { $0.map(\.usage) },
+            raises: observation.raises, prices: UnitPrices(nodes: objects.nodes.compactMap(\.instanceType)))
+        let all = planner.recommendations()
+        var decision = Decision()
+        var memory = observation.memory
+        if observation.round == 0 {
+            decision.findings += all.prefix(parameters.findingsMax).map(planner.finding)
+        }
+        let rollbacks = watch(observation, subjects: subjects, into: &decision, memory: &memory)
+        decision.actions = rollbacks
+        if memory.watches.isEmpty, rollbacks.isEmpty, mayChange(observation, memory) {
+            for change in planner.changes(all, except: memory.seen) {
+                let key = "resize/\(observation.cluster)/\(change.object.uid)/\(change.at.formatted(.iso8601))"
+                let pods = objects.pods.filter { pod in
+                    subjects.first { $0.object == change.object }?.owns(pod) ?? false
+                }
+                memory.watches[key] = SizeWatch(
+                    change: change, throttledBefore: SizeWatch.throttledShare(of: pods, usage: objects.usage))
+                memory.seen.insert(change.object.uid)
+                let parts = all.filter { $0.object == change.object }
+                decision.actions.append(
+                    Action(
+                        key: key, .resize(change: change),
+                        reason: "\(change.object): \(parts.count) containers do not ask for what they use",
+                        saving: parts.reduce(.zero) { $0 + $1.saving },
+                        risk: 1 - (parts.map(\.advice.confidence).min() ?? 0)))
+            }
+        }
+        decision.memory = try JSONText(encoding: memory)
+        decision.result = try JSONText(encoding: summary(all, memory))
+        if !decision.actions.isEmpty {
+            // What was refused for a moment is asked again a little later.
+            let isRetry =
+                !observation.reports.isEmpty
+                && rollbacks.contains { action in
+                    observation.reports.contains { $0.key == action.key }
+                }
+            decision.next = .again(afterMilliseconds: isRetry ? 10_000 : 0)
+        } else if !memory.watches.isEmpty {
+            decision.next = .again(afterMilliseconds: Int64(max(1, parameters.pollSeconds)) * 1000)
+        }
+        return decision
+    }
+
+    /// Whether anything may be disturbed now.
+    private func mayChange(_ observation: Observation, _ memory: Memory) -> Bool {
+        let disruption = observation.policy.disruption
+        return memory.seen.count < parameters.changesMax
+            && disruption.windows.isOpen(at: observation.now, holidays: disruption.holidays)
+            && observation.objects.isComplete([.nodes, .pods, .limitRanges, .quotas])
+    }
+
+    /// Settles what was asked for, and judges what is watched.
+    private func watch(
+        _ observation: Observation, subjects: [SizeSubject], into decision: inout Decision, memory: inout Memory
+    ) -> [Action] {
+        for report in observation.reports where memory.watches[report.key] != nil {
+            if report.outcome == .done {
+                memory.applied += 1
+            } else {
+                memory.watches[report.key] = nil
+                if report.outcome == .refused {
+                    decision.findings.append(
+                        Finding(
+                            "rightsize-failed", cluster: observation.cluster, subject: report.key, .warning,
+                            "It was refused (\(report.code)): \(report.message)"))
+                }
+            }
+        }
+        for report in observation.reports where memory.rollbacks[report.key] != nil {
+            if report.isDone || report.outcome == .refused { memory.rollbacks[report.key] = nil }
+        }
+        for (key, item) in memory.watches.sorted(by: { $0.key < $1.key }) {
+            let subject = subjects.first { $0.object == item.change.object }
+            let verdict = item.judge(
+                pods: observation.objects.pods, usage: observation.objects.usage, subject: subject,
+                now: observation.now, policy: observation.policy.rightsizing)
+            if verdict == .wait { continue }
+            memory.watches[key] = nil
+            guard case .bad(let why) = verdict else { continue }
+            memory.rolledBack += 1
+            memory.rollbacks["resize-back/\(key)"] = item.rollback(at: observation.now)
+            decision.findings.append(
+                Finding(
+                    "rightsize-rolled-back", cluster: observation.cluster, subject: "\(item.change.object)", .warning,
+                    "After it was resized, \(why): it gets back what it had, and is left alone for the cooldown."))
+        }
+        return memory.rollbacks.sorted { $0.key < $1.key }.map { key, change in
+            Action(key: key, .resize(change: change), reason: "\(change.object): it got worse after it was resized")
+        }
+    }
+
+    private struct Summary: Encodable {
+        var recommendations: Int
+        var provisional: Int
+        var savingDollarsPerHour: Double
+        var costDollarsPerHour: Double
+        var applied: Int
+        var rolledBack: Int
+    }
+
+    private func summary(_ all: [SizeRecommendation], _ memory: Memory) -> Summary {
+        let saving = all.filter { $0.saving > .zero }.reduce(MicroDollars.zero) { $0 + $1.saving }
+        let cost = all.filter { $0.saving < .zero }.reduce(MicroDollars.zero) { $0 - $1.saving }
+        return Summary(
+            recommendations: all.count, provisional: all.count { $0.advice.isProvisional },
+            savingDollarsPerHour: saving.dollars, costDollarsPerHour: cost.dollars, applied: memory.applied,
+            rolledBack: memory.rolledBack)
+    }
+}
