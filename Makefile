@@ -55,7 +55,7 @@ jq -R -s --argjson status "$$status" '{ verdict: (if $$status == 0 then "pass" e
 exit "$$status"
 endef
 
-.PHONY: help demo test test-tsan test-asan fuzz load build check format bench bench-quick bench-packing bench-fairness chaos chaos-mutants image clean
+.PHONY: help demo test test-tsan test-asan fuzz load build check format bench bench-quick bench-packing bench-fairness bench-scale examples chaos chaos-mutants image clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -98,12 +98,12 @@ build: ## Builds everything for debugging, tests included
 
 check: ## Style and tidiness: swift-format, shellcheck, and the tests that read the sources
 	@tools/install
-	swift format lint --strict -r Sources Tests Package.swift
+	swift format lint --strict -r Sources Tests Examples/Sources Examples/Package.swift Package.swift
 	if command -v shellcheck >/dev/null; then shellcheck tools/install tools/services tools/fuzz .ci/run docker/make-secrets; fi
 	ONLY=TidyTests swift test --scratch-path .build-tidy
 
 format: ## Lays out every Swift file as swift-format wants it
-	swift format format -i -r Sources Tests Package.swift
+	swift format format -i -r Sources Tests Examples/Sources Examples/Package.swift Package.swift
 
 bench: ## Measures the queue on private servers, release build: enqueue, drain, pickup
 	@tools/install
@@ -155,6 +155,23 @@ bench-fairness: ## A tenant with JOBS=1000000 queued jobs, another with a hundre
 	source .run/bench-fairness/env
 	.build/release/QueueBench fairness "$${JOBS:-1000000}" 100 "$${SLOTS:-256}" | tee .run/bench-fairness/report.json
 
+bench-scale: ## 10,000 clusters on one scheduler, release build: lateness of ticks, CPU, memory. SECONDS_EACH=n, CLUSTERS=a,b
+	@tools/install
+	swift build -c release --product QueueBench
+	trap 'tools/services stop .run/bench-scale' EXIT
+	tools/services start .run/bench-scale
+	source .run/bench-scale/env
+	.build/release/QueueBench scale .run/bench-scale/report.json
+
+examples: ## Builds the example that embeds the queue, as a package of its own, and runs it
+	@tools/install
+	swift build --package-path Examples --scratch-path .build-examples
+	trap 'tools/services stop .run/examples' EXIT
+	tools/services start .run/examples
+	source .run/examples/env
+	EXAMPLE_FRESH=1 .build-examples/debug/ReceiptService | tee .run/examples/results.log
+	$(call bench-report,.run/examples)
+
 chaos: ## Attacks the queue with real processes on real servers, then checks its promises. DURATION=s, SEED=n, FAULTS=a,b
 	@tools/install
 	swift build --product Chaos
@@ -183,4 +200,4 @@ image: ## Builds the container image cloudoptim:latest (docker/)
 
 clean: ## Stops private servers and removes what was built, here only
 	for pids in .run/*/pids; do if [[ -d $$pids ]]; then tools/services stop "$${pids%/pids}"; fi; done
-	rm -rf .build .build-tidy .build-packing .build-tsan .build-asan .build-fuzz .run
+	rm -rf .build .build-tidy .build-packing .build-examples .build-tsan .build-asan .build-fuzz .run

@@ -140,8 +140,14 @@ if let only = ProcessInfo.processInfo.environment["ONLY"] {
     targets = targets.filter { wanted.contains($0.name) }
 }
 
+/// The queue, for other programs: documented in each module's catalogue, shown in Examples/.
+let products = ["JobQueue", "Worker", "Scheduler", "Postgres", "Redis"].filter { name in
+    targets.contains { $0.name == name }
+}
+
 let package = Package(
     name: "cloudoptim",
+    products: products.map { .library(name: $0, targets: [$0]) },
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),

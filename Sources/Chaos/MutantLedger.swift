@@ -225,7 +225,7 @@ final class MutantLedger: Ledger {
     func kinds() async throws -> [JobSpec] { try await inner.kinds() }
     func timetable() async throws -> Timetable { try await inner.timetable() }
     func timetableVersion() async throws -> Int64 { try await inner.timetableVersion() }
-    func sweep() async throws -> SweepReport { try await inner.sweep() }
+    func sweep(_ retention: Retention) async throws -> SweepReport { try await inner.sweep(retention) }
     func hasFinished(_ run: RunID) async throws -> Bool { try await inner.hasFinished(run) }
     func hasSuspects(_ queues: [String], kinds: [JobKind]) async throws -> Bool {
         try await inner.hasSuspects(queues, kinds: kinds)

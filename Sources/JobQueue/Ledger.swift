@@ -97,7 +97,12 @@ public protocol LeaderLedger: Sendable {
     /// Step 2 of 7 in a job's life: it is due: a row is written, once per slot.
     func fire(_ ticks: [Tick]) async throws -> [TickResult]
     /// Removes what has expired: keys, effects, workers, old history; makes partitions ahead.
-    func sweep() async throws -> SweepReport
+    func sweep(_ retention: Retention) async throws -> SweepReport
+}
+
+extension LeaderLedger {
+    /// As `sweep(_:)`, with the default ages.
+    public func sweep() async throws -> SweepReport { try await sweep(Retention()) }
 }
 
 /// A worker as it announces itself.

@@ -159,7 +159,7 @@ extension MemoryLedger {
     // MARK: Sweep
 
     /// See `LeaderLedger`.
-    public func sweep() -> SweepReport {
+    public func sweep(_ retention: Retention) -> SweepReport {
         var removed: [String: Int] = [:]
         func count<Key, Value>(_ table: String, _ rows: inout [Key: Value], where isOver: (Value) -> Bool) {
             let before = rows.count
@@ -170,16 +170,24 @@ extension MemoryLedger {
         count("job_key", &keys) { key in key.expiresAt.map { $0 < now } ?? false }
         let inUse = Set(keys.values.map(\.job)).union(jobs.keys)
         count("effect", &effects) { effect in
-            effect.entry.state != .intended && effect.at < now.addingTimeInterval(-30 * day)
+            effect.entry.state != .intended
+                && effect.at < now.addingTimeInterval(-Double(max(30, retention.effectDays)) * day)
                 && !inUse.contains(effect.run.job)
         }
         let busy = Set(jobs.values.compactMap(\.worker))
-        count("worker", &workers) { $0.expiresAt < now.addingTimeInterval(-day) && !busy.contains($0.registration.id) }
+        let gone = now.addingTimeInterval(-Double(retention.workerHours) * 3600)
+        count("worker", &workers) { $0.expiresAt < gone && !busy.contains($0.registration.id) }
         count("pause", &pauses) { until in until.map { $0 < now } ?? false }
         count("rate_bucket", &buckets) { $0.at < now.addingTimeInterval(-day) }
-        let history = Double(specs.values.map(\.historyDays).max() ?? 30) * day
+        let longest = specs.values.map(\.historyDays).max() ?? 30
         count("job_history", &ended) { row in
-            row.end != .dead && (row.finishedAt ?? now) < now.addingTimeInterval(-history)
+            let age = Double(specs[row.job.kind]?.historyDays ?? longest) * day
+            return row.end != .dead && (row.finishedAt ?? now) < now.addingTimeInterval(-age)
+        }
+        count("job_dead", &ended) { row in
+            let days = row.replayedBy == nil ? retention.deadDays : retention.attemptDays
+            return row.end == .dead
+                && (days.map { (row.finishedAt ?? now) < now.addingTimeInterval(-Double($0) * day) } ?? false)
         }
         return SweepReport(removed: removed)
     }

@@ -36,6 +36,7 @@ public struct Migration: Sendable, Comparable {
                 ("V005_control.sql", PackageResources.V005_control_sql),
                 ("V006_limits.sql", PackageResources.V006_limits_sql),
                 ("V010_operations.sql", PackageResources.V010_operations_sql),
+                ("V011_upkeep.sql", PackageResources.V011_upkeep_sql),
             ].map { try Migration(name: $0.0, sql: String(decoding: $0.1, as: UTF8.self)) }
         }
     }
@@ -45,8 +46,20 @@ public struct Migration: Sendable, Comparable {
 public struct Migrator: Sendable {
     private let migrations: [Migration]
 
-    /// - Parameter migrations: the queue's, and those of the product above.
-    public init(_ migrations: [Migration]) { self.migrations = migrations.sorted() }
+    /// The release of the schema that this program was built for; raised by one with each release of the program that
+    /// changes the schema. A program runs against its own release and the next one, which only adds (expand); what a
+    /// release no longer needs is dropped one release later (contract).
+    public static let release = 1
+
+    private let release: Int
+
+    /// - Parameters:
+    ///   - migrations: the queue's, and those of the product above.
+    ///   - release: the release they make; tests give others.
+    public init(_ migrations: [Migration], release: Int = Migrator.release) {
+        self.migrations = migrations.sorted()
+        self.release = release
+    }
 
     /// What a run did or would do.
     public struct Report: Sendable, Equatable {
@@ -64,6 +77,28 @@ public struct Migrator: Sendable {
     public func run(
         on connection: PostgresConnection, schema: String, isSimulation: Bool = false, isDryRun: Bool = false
     ) async throws -> Report {
+        var tries = 0
+        while true {
+            do {
+                return try await runOnce(
+                    on: connection, schema: schema, isSimulation: isSimulation, isDryRun: isDryRun)
+            } catch let error as QueueError
+                where Self.busyStates.contains(error.postgres?.sqlState ?? "") && tries < Self.triesMax
+            {
+                tries += 1
+                try await Task.sleep(for: .milliseconds(100 * tries))
+            }
+        }
+    }
+
+    /// Deadlock, and a lock that was not to be had: the fleet at work holds locks, and none of it waits for a migration.
+    private static let busyStates: Set = ["40P01", "55P03"]
+    /// With the lock timeout below: about two minutes.
+    private static let triesMax = 30
+
+    private func runOnce(
+        on connection: PostgresConnection, schema: String, isSimulation: Bool, isDryRun: Bool
+    ) async throws -> Report {
         guard schema.wholeMatch(of: /[a-z_][a-z0-9_]{0,62}/) != nil else {
             throw QueueError(.invalid, "schema '\(schema)': wanted lower-case letters, digits and underscores")
         }
@@ -71,6 +106,8 @@ public struct Migrator: Sendable {
         return try await connection.transaction { connection in
             try connection.execute(
                 "SELECT pg_advisory_xact_lock(hashtext('cloudoptim.migrate.' || $1))", [.text(schema)])
+            // What waits for a table's lock makes everybody behind it wait: so never for long.
+            try connection.script("SET LOCAL lock_timeout = '3s'")
             if !isDryRun { try connection.script("CREATE SCHEMA IF NOT EXISTS \(schema)") }
             try connection.script("SET LOCAL search_path = \(schema)")
             if !isDryRun { try connection.script(Self.journal) }
@@ -81,6 +118,7 @@ public struct Migrator: Sendable {
                     "the database is at version \(newest), this binary knows up to \(migrations.last?.version ?? 0): use a newer binary"
                 )
             }
+            try checkLeap(known, on: connection)
             var report = Report(before: known.keys.sorted(), applied: [])
             for migration in migrations {
                 let checksum =
@@ -100,9 +138,69 @@ public struct Migrator: Sendable {
                     [.int(Int64(migration.version)), .text(migration.name), .text(checksum)])
             }
             if isSimulation, !isDryRun { try Self.simulate(schema, on: connection) }
-            if !isDryRun { _ = try SweepStatements.turnPartitions(on: connection) }
+            if !isDryRun {
+                try noteRelease(on: connection)
+                _ = try SweepStatements.turnPartitions(on: connection)
+            }
             return report
         }
+    }
+
+    /// Refuses a database that this program must not run against, and says what to do.
+    /// - Throws: `refused`: the schema lacks a step of this program, or is more than one release ahead of it.
+    public func verify(on connection: PostgresConnection, schema: String) async throws {
+        let (migrations, release) = (migrations, release)
+        try await connection.transaction { connection in
+            let known = try Self.applied(in: schema, on: connection)
+            let missing = migrations.filter { known[$0.version] == nil }.map(\.name)
+            guard missing.isEmpty else {
+                throw QueueError(
+                    .refused,
+                    "the schema '\(schema)' lacks \(missing.joined(separator: ", ")): run `cloudoptim migrate` of this version first"
+                )
+            }
+            let found = try Self.release(in: schema, on: connection)
+            guard found <= release + 1 else {
+                throw QueueError(
+                    .refused,
+                    "the schema '\(schema)' is of release \(found); this program runs with releases \(release) and \(release + 1): use a newer one"
+                )
+            }
+        }
+    }
+
+    /// The release a schema is at; 0: older than releases are counted, or never migrated.
+    static func release(in schema: String, on connection: isolated PostgresConnection) throws -> Int {
+        let exists = try connection.query("SELECT to_regclass($1) IS NOT NULL", [.text("\(schema).schema_release")])
+        guard try exists.first?.bool(0) == true else { return 0 }
+        return Int(try connection.query("SELECT release FROM \(schema).schema_release").first?.int(0) ?? 0)
+    }
+
+    private func noteRelease(on connection: isolated PostgresConnection) throws {
+        let exists = try connection.query("SELECT to_regclass('schema_release') IS NOT NULL").first?.bool(0)
+        guard exists == true else { return }  // tests migrate parts of the steps
+        try connection.execute(
+            """
+            INSERT INTO schema_release (release) VALUES ($1::bigint)
+            ON CONFLICT (only_row) DO UPDATE SET release = excluded.release, changed_at = now()
+             WHERE schema_release.release < excluded.release
+            """, [.int(Int64(release))])
+    }
+
+    /// Two releases at once would change the schema under programs that do not know the second: so not while any lives.
+    private func checkLeap(_ known: [Int: String], on connection: isolated PostgresConnection) throws {
+        guard !known.isEmpty else { return }
+        let found =
+            try connection.query("SELECT to_regclass('schema_release') IS NOT NULL").first?.bool(0) == true
+            ? Int(try connection.query("SELECT release FROM schema_release").first?.int(0) ?? 0) : 0
+        guard found > 0, release > found + 1 else { return }
+        let living = try connection.query(
+            "SELECT count(*), min(version) FROM worker WHERE state < 2 AND expires_at > now()")
+        guard let row = living.first, try row.int(0) > 0 else { return }
+        throw QueueError(
+            .refused,
+            "the schema is of release \(found) and \(try row.int(0)) workers of version \(row.text(1) ?? "?") run on it; this program makes release \(release): migrate to release \(found + 1) and roll the processes first, or stop them all"
+        )
     }
 
     private static let journal = """
@@ -117,7 +215,7 @@ public struct Migrator: Sendable {
             .first
         guard try exists?.bool(0) == true else { return [:] }
         var known: [Int: String] = [:]
-        for row in try connection.query("SELECT version, checksum FROM schema_migration") {
+        for row in try connection.query("SELECT version, checksum FROM \(schema).schema_migration") {
             known[Int(try row.int(0))] = try row.string(1)
         }
         return known

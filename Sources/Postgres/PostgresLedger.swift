@@ -298,8 +298,8 @@ public final class PostgresLedger: Ledger, ControlLedger {
     }
 
     /// See `LeaderLedger`.
-    public func sweep() async throws -> SweepReport {
-        try await effectConnection.sweep()
+    public func sweep(_ retention: Retention) async throws -> SweepReport {
+        try await effectConnection.sweep(retention)
     }
 }
 
@@ -348,7 +348,7 @@ extension PostgresConnection {
     func publish(_ specs: [JobSpec]) throws -> [JobKind] { try ScheduleStatements.publish(specs, on: self) }
     func timetable() throws -> Timetable { try ScheduleStatements.timetable(on: self) }
     func fire(_ ticks: [Tick]) throws -> [TickResult] { try ScheduleStatements.fire(ticks, on: self) }
-    func sweep() throws -> SweepReport { try SweepStatements.sweep(on: self) }
+    func sweep(_ retention: Retention) throws -> SweepReport { try SweepStatements.sweep(retention, on: self) }
 }
 
 extension PostgresConnection {

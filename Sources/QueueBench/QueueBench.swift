@@ -15,7 +15,7 @@ struct QueueBench {
         let environment = ProcessInfo.processInfo.environment
         guard let databaseURL = environment["DATABASE_URL"], let command = arguments.first else {
             print(
-                "usage: DATABASE_URL=… REDIS_URL=… queue-bench drain [jobs] [workers] [slots] | pickup [jobs] | enqueue [jobs] | fairness [backlog] [jobs] [slots]"
+                "usage: DATABASE_URL=… REDIS_URL=… queue-bench drain [jobs] [workers] [slots] | pickup [jobs] | enqueue [jobs] | fairness [backlog] [jobs] [slots] | scale REPORT"
             )
             exit(64)
         }
@@ -25,6 +25,21 @@ struct QueueBench {
         var configuration = try PostgresConfiguration(url: databaseURL)
         configuration.schema = environment["DB_SCHEMA"] ?? "queue_bench"
         let bench = Bench(configuration: configuration, redisURL: environment["REDIS_URL"])
+        if command == "scale-scheduler" {
+            return try await ScaleScheduler(
+                configuration: configuration, redisURL: bench.redisURL, prefix: arguments.last ?? "",
+                logger: bench.logger
+            ).run(seconds: number(1, 60))
+        }
+        if command == "scale" {
+            let sizes = (environment["CLUSTERS"] ?? "100,1000,10000").split(separator: ",").compactMap { Int($0) }
+            return try await ScaleBench(
+                configuration: configuration, redisURL: bench.redisURL,
+                specs: try JobSpecFile.load(directory: "jobspecs").map(\.spec), logger: bench.logger
+            ).run(
+                sizes: sizes, seconds: Int(environment["SECONDS_EACH"] ?? "") ?? 60,
+                report: arguments.dropFirst().first ?? "report.json")
+        }
         try await bench.prepare()
         switch command {
         case "drain": try await bench.drain(jobs: number(1, 100_000), workers: number(2, 1), slots: number(3, 1000))

@@ -28,6 +28,8 @@ public struct SchedulerConfiguration: Sendable {
     public var ticksMax = 500
     /// How often what has expired is removed.
     public var sweepEvery = Duration.seconds(60)
+    /// When it has expired.
+    public var retention = Retention()
 
     /// The defaults.
     public init() {}

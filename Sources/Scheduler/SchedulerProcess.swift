@@ -103,7 +103,7 @@ public struct SchedulerProcess: Service {
     private func sweep(_ logger: Logger) async {
         while !Task.isCancelled {
             do {
-                let report = try await ledger.sweep()
+                let report = try await ledger.sweep(configuration.retention)
                 if !report.removed.isEmpty {
                     logger.info("swept", metadata: ["removed": .string("\(report.removed)")])
                 }

@@ -16,7 +16,7 @@ struct TimetableLoop: Sendable {
         var heap = SlotHeap()
         var version: Int64 = -1
         var specs: [JobKind: JobSpec] = [:]
-        var readAt = ContinuousClock.now
+        var specsAt = ContinuousClock.now
         /// World time minus machine time, as of the last look.
         var shift: TimeInterval = 0
     }
@@ -45,13 +45,16 @@ struct TimetableLoop: Sendable {
         let version = try await ledger.timetableVersion()
         memory.shift = try await ledger.worldTime().timeIntervalSinceNow
         status.noteAnswer()
-        if version != memory.version || ContinuousClock.now > memory.readAt + .seconds(60) {
-            let timetable = try await ledger.timetable()
+        // Every change of a schedule raises the version; a spec may change without one.
+        if version != memory.version || ContinuousClock.now > memory.specsAt + .seconds(60) {
             memory.specs = Dictionary(try await ledger.kinds().map { ($0.kind, $0) }) { $1 }
+            memory.specsAt = .now
+        }
+        if version != memory.version {
+            let timetable = try await ledger.timetable()
             memory.rows = Dictionary(timetable.rows.map { ($0.id, $0) }) { $1 }
             memory.heap = SlotHeap(timetable.rows.map { ($0.nextSlot, $0.id) })
             memory.version = timetable.version
-            memory.readAt = .now
         }
         let now = worldNow(memory)
         var ticks: [Tick] = []

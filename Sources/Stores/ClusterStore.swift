@@ -173,7 +173,7 @@ public struct ClusterStore: ClusterRegistry, Credentials {
         return try keyring.seal(Array(credential.token.utf8), associatedData: ClusterStore.context(id, tenant))
     }
 
-    private static func context(_ id: ClusterID, _ tenant: Tenant) -> SealContext {
+    static func context(_ id: ClusterID, _ tenant: Tenant) -> SealContext {
         SealContext(tenant: tenant.rawValue, cluster: id.rawValue, field: "token")
     }
 

@@ -30,7 +30,7 @@ struct Cloudoptim: AsyncParsableCommand {
             JobspecsCommand.self, PolicyCommand.self, ProposalsCommand.self, RiskCommand.self, PricesCommand.self,
             SavingsCommand.self, PauseCommand.self, ResumeCommand.self, PausesCommand.self, LimitsCommand.self,
             CircuitsCommand.self, TopCommand.self, KillSwitchCommand.self, HealthCommand.self, DrainCommand.self,
-            SnapshotCommand.self, PlanCommand.self, ReportCommand.self,
+            DoctorCommand.self, SecretsCommand.self, SnapshotCommand.self, PlanCommand.self, ReportCommand.self,
         ])
 
     static func main() async {

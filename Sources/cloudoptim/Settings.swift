@@ -116,7 +116,20 @@ struct Settings: Sendable {
             configuration.leadEvery = .seconds(lead) / 3
             configuration.listMax = try number("SCHEDULER_LIST_MAX", in: 10...1_000_000) ?? configuration.listMax
             configuration.workerLease = try worker.lease
+            configuration.retention = try retention
             return configuration
+        }
+    }
+
+    /// `RETENTION_EFFECT_DAYS`, `RETENTION_ATTEMPT_DAYS`, `RETENTION_DEAD_DAYS`, `RETENTION_WORKER_HOURS`.
+    private var retention: Retention {
+        get throws {
+            var retention = Retention()
+            retention.effectDays = try number("RETENTION_EFFECT_DAYS", in: 30...3650) ?? 30
+            retention.attemptDays = try number("RETENTION_ATTEMPT_DAYS", in: 1...3650) ?? 30
+            retention.deadDays = try number("RETENTION_DEAD_DAYS", in: 1...3650)
+            retention.workerHours = try number("RETENTION_WORKER_HOURS", in: 1...8760) ?? 24
+            return retention
         }
     }
 

@@ -10,7 +10,8 @@ extension SystemTests {
     @Suite("The command", .fleet(clusters: ["blue"], nodes: 3, pods: 6, environment: FleetPlan.impatient))
     struct CommandTests {
         static let commands: [[String]] = [
-            [], ["migrate"], ["scheduler"], ["worker"], ["enqueue"], ["kill-switch"], ["health"], ["queues"],
+            [], ["migrate"], ["scheduler"], ["worker"], ["enqueue"], ["kill-switch"], ["health"], ["drain"], ["doctor"],
+            ["secrets"], ["secrets", "rotate"], ["queues"],
             ["schedules"], ["schedules", "list"], ["schedules", "trigger"], ["schedules", "backfill"],
             ["workers"], ["workers", "list"], ["workers", "drain"], ["pause"], ["resume"], ["pauses"],
             ["limits"], ["limits", "list"], ["limits", "set"], ["limits", "clear"], ["circuits"], ["top"],

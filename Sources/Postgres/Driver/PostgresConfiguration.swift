@@ -164,24 +164,28 @@ extension PostgresConfiguration {
         case .none:
             parameters.append(("options", sessionOptions()))
         case .transaction:
-            guard schema == nil, statementTimeout == nil else {
+            // The schema comes from the role (`PoolerSettings`), and is checked when a session is opened.
+            guard statementTimeout == nil else {
                 throw QueueError(
                     .invalid,
-                    "a transaction pooler keeps no session settings: instead of schema and statement_timeout use "
-                        + "ALTER ROLE … SET search_path / statement_timeout for \(self)")
+                    "a transaction pooler keeps no session settings: instead of statement_timeout use "
+                        + "ALTER ROLE … SET statement_timeout for \(self)")
             }
         }
         return parameters
     }
 
+    /// What every session of ours has set; behind a pooler the role has it.
+    static let sessionSettings = [
+        ("TimeZone", "UTC"), ("DateStyle", "ISO"), ("bytea_output", "hex"),
+        // Compiling a plan takes up to a second, and no statement of ours runs that long.
+        ("jit", "off"),
+        // A process that is stopped inside a transaction must not hold its rows: the reaper skips locked ones.
+        ("idle_in_transaction_session_timeout", "15000"),
+    ]
+
     private func sessionOptions() -> String {
-        var settings = [
-            ("TimeZone", "UTC"), ("DateStyle", "ISO"), ("bytea_output", "hex"),
-            // Compiling a plan takes up to a second, and no statement of ours runs that long.
-            ("jit", "off"),
-            // A process that is stopped inside a transaction must not hold its rows: the reaper skips locked ones.
-            ("idle_in_transaction_session_timeout", "15000"),
-        ]
+        var settings = Self.sessionSettings
         if let statementTimeout { settings.append(("statement_timeout", String(statementTimeout.wholeMilliseconds))) }
         if let schema { settings.append(("search_path", "\"" + schema.replacing("\"", with: "\"\"") + "\"")) }
         return settings.map { name, value in

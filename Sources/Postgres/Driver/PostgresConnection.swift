@@ -248,6 +248,7 @@ public actor PostgresConnection {
         do {
             let opened = try PostgresSession.open(
                 configuration.libpqParameters(), deadline: ContinuousClock.now + configuration.connectTimeout)
+            try checkSchema(opened)
             session = opened
             generation += 1
             failures = 0
@@ -257,6 +258,23 @@ public actor PostgresConnection {
             failures += 1
             nextAttempt = ContinuousClock.now + pause
             throw explained(failure)
+        }
+    }
+
+    /// Behind a transaction pooler a session cannot choose its schema: it must be the role's.
+    private func checkSchema(_ opened: PostgresSession) throws {
+        guard configuration.pooler == .transaction, let schema = configuration.schema else { return }
+        let deadline = ContinuousClock.now + configuration.connectTimeout
+        let rows = try opened.runOnce(
+            "SELECT coalesce(current_schema(), '')", EncodedParameters([]), deadline: deadline
+        ).rows
+        let found = try rows.first?.string(0) ?? ""
+        guard found == schema else {
+            throw QueueError(
+                .refused,
+                "behind the transaction pooler sessions of \(configuration) see the schema '\(found)', wanted '\(schema)': "
+                    + "run `cloudoptim migrate` with DB_POOLER=transaction, or ALTER ROLE … IN DATABASE … SET search_path, "
+                    + "and then RECONNECT in the pooler's console")
         }
     }
 

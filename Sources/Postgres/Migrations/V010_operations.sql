@@ -10,9 +10,10 @@ CREATE VIEW scale_signal AS
            LATERAL (SELECT count(*) AS due, min(run_at) AS oldest FROM (
                 SELECT j.run_at FROM job j
                  WHERE j.state = 0 AND j.queue = q.queue AND j.run_at <= now()
-                   AND NOT EXISTS (SELECT FROM pause p WHERE p.scope = 'all' OR (p.scope = 'queue' AND p.name = j.queue)
-                        OR (p.scope = 'kind' AND p.name = j.kind) OR (p.scope = 'tenant' AND p.name = j.tenant)
-                        OR (p.scope = 'cluster' AND p.name = j.target)) LIMIT 100000) x) d,
+                   AND NOT EXISTS (SELECT FROM pause p WHERE (p.until IS NULL OR p.until > now())
+                        AND (p.scope = 'all' OR (p.scope = 'queue' AND p.name = j.queue)
+                             OR (p.scope = 'kind' AND p.name = j.kind) OR (p.scope = 'tenant' AND p.name = j.tenant)
+                             OR (p.scope = 'cluster' AND p.name = j.target))) LIMIT 100000) x) d,
            LATERAL (SELECT count(*) AS running FROM job j WHERE j.state = 1 AND j.queue = q.queue) r,
            LATERAL (SELECT count(*) AS workers, coalesce(round(avg(slots)), 16)::int AS slots_per_worker
                       FROM worker k WHERE k.state = 0 AND k.expires_at > now() AND q.queue = ANY (k.queues)) w;

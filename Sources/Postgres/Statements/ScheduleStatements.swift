@@ -69,15 +69,25 @@ enum ScheduleStatements {
     static func timetable(on connection: isolated PostgresConnection) throws -> Timetable {
         try connection.transaction(.repeatableRead) { connection in
             let version = try connection.query(timetableVersion).first?.int(0) ?? 0
-            return Timetable(rows: try connection.query(timetable).map(row), version: version)
+            // A hundred thousand rows have a dozen specs: each is decoded once.
+            var known: [String: Schedule] = [:]
+            let rows = try connection.query(timetable).map { try row($0, &known) }
+            return Timetable(rows: rows, version: version)
         }
     }
 
     static func row(_ row: PostgresRow) throws -> ScheduleRow {
+        var known: [String: Schedule] = [:]
+        return try self.row(row, &known)
+    }
+
+    private static func row(_ row: PostgresRow, _ known: inout [String: Schedule]) throws -> ScheduleRow {
         let spec = try row.json(4)
+        let schedule = try known[spec.text] ?? spec.decode()
+        known[spec.text] = schedule
         return ScheduleRow(
             id: try row.string(0), kind: JobKind(rawValue: try row.string(1)), target: try row.string(2),
-            parameters: try row.json(3), schedule: try spec.decode(), storedSpec: spec, lastSlot: try row.date(5),
+            parameters: try row.json(3), schedule: schedule, storedSpec: spec, lastSlot: try row.date(5),
             nextSlot: try row.date(6))
     }
 

@@ -19,8 +19,11 @@ struct MigrateCommand: AsyncParsableCommand {
         let settings = Settings()
         let configuration = try settings.database
         let schema = configuration.schema ?? "cloudoptim"
-        let connection = try await PostgresConnection.connect(configuration)
-        let report = try await Migrator(try Migration.queue + Migration.product).run(
+        // Behind a pooler the role's schema is set here: there is none to check yet.
+        var bare = configuration
+        if bare.pooler == .transaction { bare.schema = nil }
+        let connection = try await PostgresConnection.connect(bare)
+        let report = try await Schema.migrator.run(
             on: connection, schema: schema, isSimulation: simulation, isDryRun: dryRun)
         if report.applied.isEmpty {
             Console.print("schema \(schema) is up to date (version \(report.before.last ?? 0))")
@@ -29,6 +32,10 @@ struct MigrateCommand: AsyncParsableCommand {
                 "\(dryRun ? "would apply" : "applied") to schema \(schema): \(report.applied.joined(separator: ", "))")
         }
         if dryRun { return }
+        if configuration.pooler == .transaction {
+            let role = try await PoolerSettings.apply(on: connection, schema: schema)
+            Console.print("set the schema and our session settings on the role \(role), for the pooler: RECONNECT it")
+        }
         let ledger = try await PostgresLedger(configuration)
         let specs = try Specs.load(settings)
         for kind in try await ledger.publish(specs) {

@@ -18,6 +18,7 @@ struct SchedulerCommand: AsyncParsableCommand {
         let settings = Settings()
         let telemetry = try Telemetry.start(settings, role: "scheduler")
         let logger = telemetry.logger
+        try await Schema.verify(try settings.database)
         let ledger = try await PostgresLedger(try settings.database)
         for kind in try await ledger.publish(try Specs.load(settings)) {
             logger.warning("a newer version of this kind is in force", metadata: ["kind": .stringConvertible(kind)])

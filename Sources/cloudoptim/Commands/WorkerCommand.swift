@@ -23,6 +23,7 @@ struct WorkerCommand: AsyncParsableCommand {
         let telemetry = try Telemetry.start(settings, role: "worker")
         let logger = telemetry.logger
         let database = try settings.database
+        try await Schema.verify(database)
         let ledger = try await PostgresLedger(database, writers: RecordWriters(RecordStatements.all))
         let broker = try await telemetry.broker(settings)
         let specs = try Specs.load(settings)

@@ -6,9 +6,25 @@ import Testing
 
 /// Every statement of module Postgres by its name, as the sources spell it.
 enum AllStatements {
-    static let list: [(name: String, sql: String)] = named + bites
+    static let list: [(name: String, sql: String)] = named + upkeep + questions
 
-    private static let bites = SweepStatements.bites.map { (name: "SweepStatements.bites \($0.table)", sql: $0.sql) }
+    private static let upkeep: [(name: String, sql: String)] = [
+        ("SweepStatements.keys", SweepStatements.keys), ("SweepStatements.effects", SweepStatements.effects),
+        ("SweepStatements.attempts", SweepStatements.attempts), ("SweepStatements.logs", SweepStatements.logs),
+        ("SweepStatements.replayed", SweepStatements.replayed), ("SweepStatements.dead", SweepStatements.dead),
+        ("SweepStatements.workers", SweepStatements.workers), ("SweepStatements.pauses", SweepStatements.pauses),
+        ("SweepStatements.circuits", SweepStatements.circuits),
+        ("SweepStatements.rateBuckets", SweepStatements.rateBuckets),
+        ("SweepStatements.prunable", SweepStatements.prunable),
+        ("SweepStatements.notePruned", SweepStatements.notePruned),
+        ("SweepStatements.forgetPruned", SweepStatements.forgetPruned),
+        ("StatusReader.gaugesSQL", StatusReader.gaugesSQL),
+    ]
+
+    /// What `cloudoptim doctor` asks.
+    private static let questions = (HealthQuestion.server + HealthQuestion.queue).map {
+        (name: "HealthQuestion \($0.check)", sql: $0.sql)
+    }
 
     private static let named: [(name: String, sql: String)] = [
         ("EnqueueStatements.enqueue", EnqueueStatements.enqueue),
