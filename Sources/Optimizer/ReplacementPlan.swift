@@ -117,14 +117,18 @@ public struct ReplacementPlan: Hashable, Sendable, Codable {
         let blocked = Set(question.unavailable.filter { $0.until > question.now }.map { Blocked($0.pool, $0.capacity) })
         let spot = pools.filter {
             $0.isOffered && $0.pool != question.interrupted && !blocked.contains(Blocked($0.pool, .spot))
+                && Double($0.price) <= (question.risk?.priceShareMax ?? 1) * Double($0.onDemand.rawValue)
         }.sorted(by: Ranked.isBetter)
         let onDemand = pools.filter { !blocked.contains(Blocked($0.pool, .onDemand)) }.sorted {
             ($0.onDemand, $0.pool) < ($1.onDemand, $1.pool)
         }
         let riskMax = question.risk?.riskMax ?? ReplacementPlan.riskMax
+        let relaxed = question.risk?.riskMaxRelaxed ?? 1
         let low = spot.filter { $0.risk <= riskMax }
+        let wide = spot.filter { $0.risk <= relaxed }
         let drafts: [(CapacityType, [Ranked], String)] = [
-            (.spot, low, "spot, risk up to \(riskMax)"), (.spot, spot, "spot, any risk"),
+            (.spot, low, "spot, risk up to \(riskMax)"),
+            (.spot, wide, relaxed < 1 ? "spot, risk up to \(relaxed)" : "spot, any risk"),
             (.onDemand, onDemand, "on demand"),
         ]
         steps = drafts.filter { !$0.1.isEmpty }.enumerated().map { number, draft in

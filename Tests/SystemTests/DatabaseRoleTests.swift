@@ -11,7 +11,8 @@ extension SystemTests {
         static let views = [
             "job_status", "queue_depth", "schedule_health", "worker_health", "effect_log", "leader_health",
             "job_dead_letter", "attempt_log", "cluster_status", "interruption_status", "finding_status",
-            "foreign_event", "volume_status", "ghost_status",
+            "foreign_event", "ghost_status", "policy_history", "price_coverage", "proposal_status", "saving_status",
+            "savings_by_day", "spot_price_now", "volume_status",
         ]
 
         @Test("cloudoptim_reader reads every documented view", arguments: views)

@@ -109,7 +109,7 @@ public struct ProtectionPolicy: Hashable, Sendable, Codable {
 /// Which spot capacity is used.
 public struct SpotPolicy: Hashable, Sendable, Codable {
     /// The highest risk score, 0 to 1, of pools that are chosen first.
-    public var riskMax = 0.60
+    public var riskMax = 0.50
     /// The highest risk score of pools that are tried before falling back to on demand.
     public var riskMaxRelaxed = 0.80
     /// Instance families that may be used (`m6i`); empty: all that the catalogue knows.

@@ -9,8 +9,6 @@ struct ReplaceRules {
     private var memory: ReplaceNode.Memory
     private var decision = Decision()
 
-    /// How long a pool that gave nothing is not asked again (Karpenter's three minutes).
-    static let unavailableSeconds: Double = 180
     /// How often the whole plan is gone through before a person has to look.
     static let cyclesMax = 3
     /// The pause between cycles.
@@ -273,7 +271,7 @@ struct ReplaceRules {
     private func unavailable(_ pool: SpotPool, _ capacity: CapacityType, _ reason: String) -> UnavailablePoolFact {
         UnavailablePoolFact(
             account: seen.registration.account, pool: pool, capacity: capacity,
-            until: seen.now.addingTimeInterval(ReplaceRules.unavailableSeconds), reason: reason)
+            until: seen.now.addingTimeInterval(seen.policy.spot.unavailableFor.interval), reason: reason)
     }
 
     private mutating func end(_ code: String, _ severity: Finding.Severity, _ message: String) -> Decision {

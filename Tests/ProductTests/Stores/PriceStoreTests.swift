@@ -1,6 +1,7 @@
 import Foundation
 import Infrastructure
 import JobQueue
+import Optimizer
 import Testing
 
 @testable import Jobs
@@ -18,7 +19,7 @@ struct PriceStoreTests {
     }
 
     private func write(_ rows: [SpotPriceRow], _ scene: StoreScene) async throws {
-        let fact = Fact.spotPrices(SpotPriceFact(region: "us-east-1", rows: rows))
+        let fact = Fact.spotPrices(SpotPriceFact(region: "us-east-1", rows: PriceRuns.compressed(rows)))
         try await scene.write([try FactRecords.record(of: fact)], tenant: "")
     }
 
