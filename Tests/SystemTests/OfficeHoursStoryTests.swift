@@ -2,6 +2,7 @@ import Foundation
 import HTTPClient
 import JobQueue
 import Postgres
+import TestSupport
 import Testing
 
 extension SystemTests {
