@@ -72,6 +72,8 @@ public struct ClusterReport: Codable, Sendable, Equatable {
         ReportSections.nodes,
         ReportSections.spotCandidates,
         ReportSections.packing,
+        ReportSections.zombieVolumes,
+        ReportSections.ghosts,
     ]
 
     /// The cluster.

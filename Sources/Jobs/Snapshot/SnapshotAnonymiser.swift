@@ -77,7 +77,7 @@ public struct SnapshotAnonymiser {
         "eks.amazonaws.com/compute-type", "karpenter.sh/capacity-type", "app.kubernetes.io/managed-by",
         "karpenter.k8s.aws/instance-category", "karpenter.k8s.aws/instance-family",
         "karpenter.k8s.aws/instance-generation", "karpenter.k8s.aws/instance-size",
-        "aws:ec2launchtemplate:version",
+        "aws:ec2launchtemplate:version", "cloudoptim:first-available",
     ]
 
     private mutating func replaced(_ value: JSONValue, field: String) -> JSONValue {

@@ -63,6 +63,45 @@ struct ReportTests {
         #expect(try JSONText(encoding: again) == JSONText(encoding: report))
     }
 
+    @Test(
+        "volumes and instances that nothing uses are seen, with their grace; what is not known whole is worth nothing")
+    func account() throws {
+        var snapshot = SnapshotScene.snapshot
+        let owned = ["kubernetes.io/cluster/prod-eks": "owned"]
+        snapshot.volumes = [
+            Volume(
+                id: "vol-00000000000000001", state: "available", size: .mebibytes(100 * 1024), zone: "us-east-1a",
+                tags: owned),
+            Volume(
+                id: "vol-00000000000000002", state: "available", size: .mebibytes(1024), zone: "us-east-1a", tags: owned
+            ),
+            Volume(id: "vol-00000000000000003", state: "available", size: .mebibytes(1024), zone: "us-east-1a"),
+        ]
+        snapshot.objects.volumes = [
+            PersistentVolume(name: "pv", uid: "uid-pv", volumeID: "vol-00000000000000002")
+        ]
+        snapshot.instances?.append(
+            Instance(
+                id: "i-00000000000000009", state: .running, type: "m5.xlarge", zone: "us-east-1a", capacity: .onDemand,
+                tags: owned, launchedAt: SnapshotScene.now.addingTimeInterval(-86_400)))
+        snapshot.objects.readings += VolumeUses.lists.sorted().map {
+            ListReading($0, .complete, resourceVersion: "41", readAt: SnapshotScene.now)
+        }
+        let report = try ClusterReport(snapshot, policy: ClusterPolicy())
+        let volumes = try #require(report.sections.first { $0.id == "zombie-volumes" })
+        #expect(volumes.rows.map(\.[0]) == ["vol-00000000000000001"] && volumes.confidence == 0.5)
+        // 100 GiB at $0.08 less a snapshot's $0.05 a month.
+        #expect(volumes.rows.first?[2] == "$3.00")
+        #expect(volumes.notes.contains { $0.hasPrefix("1 more are attached to nothing and stay") })
+        let ghosts = try #require(report.sections.first { $0.id == "ghosts" })
+        #expect(ghosts.rows.map(\.[0]) == ["i-00000000000000009"] && ghosts.savingPerHour == 192_000)
+        snapshot.objects.readings = []
+        let blind = try ClusterReport(snapshot, policy: ClusterPolicy())
+        #expect(
+            blind.sections.filter { ["zombie-volumes", "ghosts"].contains($0.id) }.allSatisfy { $0.confidence == 0 })
+        #expect(blind.sections.first { $0.id == "ghosts" }?.rows == [])
+    }
+
     @Test("a cluster without anything has a report, too")
     func empty() throws {
         let bare = ClusterSnapshot(
