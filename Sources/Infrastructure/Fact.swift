@@ -223,6 +223,8 @@ public enum Fact: Hashable, Sendable, Codable {
     case usage(UsageFact)
     /// A container's memory was raised.
     case memoryRaise(MemoryRaiseFact)
+    /// A plan that empties nodes began, goes on or ended.
+    case nodePlan(NodePlan)
 }
 
 /// A message to delete once what it brought is committed; harmless when lost.

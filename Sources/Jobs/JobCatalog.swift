@@ -9,6 +9,7 @@ public struct JobCatalog: Sendable {
         PollSQS.self, InterruptNode.self, DrainNode.self, ReplaceNode.self, SnapshotCluster.self, RestoreMarks.self,
         FetchAdvisor.self, FetchSpotPrices.self, FetchOnDemandPrices.self, FillPriceGap.self,
         DailyRefresh.self, MeasureSavings.self,
+        Defrag.self, RightsizeNodes.self, SpotArbitrage.self,
         ZombieVolumes.self, GhostScan.self, Preflight.self, OfficeHours.self, SampleMetrics.self,
         RightsizeWorkloads.self, RemediateOOM.self, AnalyseNetwork.self, Notify.self, Noop.self,
     ])

@@ -5,7 +5,7 @@ import Postgres
 
 /// Which node an instance is, and which instances are about to go.
 public struct InterruptionStore: InstanceIndex, Interruptions {
-    private let connection: PostgresConnection
+    let connection: PostgresConnection
 
     /// Reads over a connection.
     public init(_ connection: PostgresConnection) { self.connection = connection }

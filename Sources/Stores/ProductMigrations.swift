@@ -11,6 +11,7 @@ extension Migration {
                 ("V103_proposals.sql", PackageResources.V103_proposals_sql),
                 ("V104_prices.sql", PackageResources.V104_prices_sql),
                 ("V105_savings.sql", PackageResources.V105_savings_sql),
+                ("V115_node_plans.sql", PackageResources.V115_node_plans_sql),
                 ("V120_office_hours.sql", PackageResources.V120_office_hours_sql),
                 ("V121_usage.sql", PackageResources.V121_usage_sql),
                 ("V122_memory_raises.sql", PackageResources.V122_memory_raises_sql),

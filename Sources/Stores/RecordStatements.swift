@@ -12,12 +12,28 @@ public enum RecordStatements {
         "interruption_progress": interruptionProgress, "unavailable_pool": unavailablePool,
         "indexed_instance": indexedInstance, "instance_sweep": instanceSweep, "finding": finding,
         "proposal": proposal, "proposal_end": proposalEnd, "sleeper": sleeper, "usage": usage,
-        "memory_raise": memoryRaise,
+        "memory_raise": memoryRaise, "node_plan": nodePlan,
     ].merging(sightings) { own, _ in own }.merging(PriceStatements.all) { own, _ in own }.merging(SavingStatements.all)
     { own, _ in own }
 
     /// The writers that the ledger is opened with.
     public static var writers: RecordWriters { RecordWriters(all) }
+
+    /// Entered once; afterwards it only goes on and ends. What has ended stays so.
+    static let nodePlan = """
+        INSERT INTO node_plan (cluster_id, number, kind, nodes, touched, opened_at, seen_at, closed_at, outcome, job_id)
+        SELECT DISTINCT ON (c.id, (v->>'number')::int) c.id, (v->>'number')::int, v->>'kind',
+               ARRAY(SELECT jsonb_array_elements_text(v->'nodes')), ARRAY(SELECT jsonb_array_elements_text(v->'touched')),
+               (v->>'opened_at')::timestamptz, (v->>'seen_at')::timestamptz, (v->>'closed_at')::timestamptz,
+               v->>'outcome', $4::uuid
+          FROM unnest($1::text[], $2::jsonb[]) AS t(key, v)
+          JOIN cluster c ON c.id = v->>'cluster' AND c.tenant = $3::text
+         ORDER BY c.id, (v->>'number')::int, (v->>'seen_at')::timestamptz DESC
+        ON CONFLICT (cluster_id, number) DO UPDATE
+           SET touched = excluded.touched, seen_at = GREATEST(node_plan.seen_at, excluded.seen_at),
+               closed_at = excluded.closed_at, outcome = excluded.outcome
+         WHERE node_plan.closed_at IS NULL AND node_plan.job_id = excluded.job_id
+        """
 
     /// Warnings and rebalance recommendations also count against the pool of an instance that the index knows.
     static let event = """

@@ -22,6 +22,7 @@ public struct RestoreMarks: Job {
         /// Nodes that bear our mark.
         var marked: [Node]
         var live: [Interruption]
+        var plans: [NodePlan]
         var reports: [ActionReport]
         var round: Int
     }
@@ -34,9 +35,11 @@ public struct RestoreMarks: Job {
         let registration = try await context.registration()
         let nodes = try await context.cluster(registration).nodes()
         let live = try await context.sources.interruptions.live(in: registration.id)
+        let plans = try await context.sources.interruptions.plans(of: registration.id, since: context.now)
         return Observation(
             now: context.now, cluster: registration.id,
-            marked: nodes.filter { $0.annotations[NodeMark.byAnnotation] != nil }, live: live, reports: context.reports,
+            marked: nodes.filter { $0.annotations[NodeMark.byAnnotation] != nil }, live: live, plans: plans,
+            reports: context.reports,
             round: context.round)
     }
 
@@ -55,8 +58,9 @@ public struct RestoreMarks: Job {
             observation.live.filter {
                 observation.now.timeIntervalSince($0.deadline) < RestoreMarks.holdSeconds
             }.map(\.instance))
+        let planned = Set(observation.plans.filter { $0.isLive(at: observation.now) }.flatMap(\.nodes))
         let free = observation.marked.filter { node in
-            node.instance.map { !held.contains($0) } ?? true && !node.isDeleting
+            node.instance.map { !held.contains($0) } ?? true && !planned.contains(node.uid) && !node.isDeleting
         }
         guard !free.isEmpty else { return Decision(isEmpty: true) }
         return Decision(

@@ -52,6 +52,8 @@ public enum FactRecords {
         case ghostSighting = "ghost_sighting"
         /// `GhostGone`.
         case ghostGone = "ghost_gone"
+        /// `NodePlan`.
+        case nodePlan = "node_plan"
         /// `Finding`.
         case finding
         /// `Sleeper`.
@@ -138,6 +140,7 @@ public enum FactRecords {
         case .sleeper(let item): try make(.sleeper, "\(item.cluster)/\(item.object.uid)", item)
         case .usage(let item): try make(.usage, "\(item.cluster)/\(item.key)/\(item.usage.day)", item)
         case .memoryRaise(let item): try make(.memoryRaise, "\(item.cluster)/\(item.record.kill.key)", item)
+        case .nodePlan(let item): try make(.nodePlan, "\(item.cluster)/\(item.number)", item)
         }
     }
 

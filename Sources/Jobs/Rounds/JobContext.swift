@@ -8,8 +8,8 @@ public struct JobSources: Sendable {
     public let registry: any ClusterRegistry
     /// Which node an instance is.
     public let index: any InstanceIndex
-    /// Interruptions.
-    public let interruptions: any Interruptions
+    /// What holds nodes: interruptions, and plans that empty them.
+    public let interruptions: any Interruptions & NodePlans
     /// How far we may go.
     public let policies: any Policies
     /// What capacity costs.
@@ -35,7 +35,7 @@ public struct JobSources: Sendable {
 
     /// Names the sources.
     public init(
-        registry: any ClusterRegistry, index: any InstanceIndex, interruptions: any Interruptions,
+        registry: any ClusterRegistry, index: any InstanceIndex, interruptions: any Interruptions & NodePlans,
         policies: any Policies, prices: any Prices, proposals: any Proposals, savings: any Savings,
         sightings: any Sightings,
         sleepers: any Sleepers, usage: any UsageHistory, memoryRaises: any MemoryRaises,

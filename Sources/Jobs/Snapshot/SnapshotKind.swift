@@ -16,7 +16,9 @@ public protocol SnapshotKind: Sendable {
 /// The kinds that decide from snapshots. A new one is one line here.
 public enum SnapshotKinds {
     /// All of them.
-    public static let all: [any SnapshotKind.Type] = []
+    public static let all: [any SnapshotKind.Type] = [
+        Defrag.self, RightsizeNodes.self, SpotArbitrage.self,
+    ]
 
     /// The kind of that name.
     /// - Throws: `QueueError` `notFound` for a kind that does not decide from snapshots.

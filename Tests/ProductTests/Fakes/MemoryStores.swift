@@ -3,7 +3,8 @@ import Infrastructure
 import JobQueue
 
 /// The product's stores in memory: reads as Stores does, and takes records as its statements do.
-actor MemoryStores: ClusterRegistry, InstanceIndex, Interruptions, Policies, Prices, Proposals, Savings, Sightings,
+actor MemoryStores: ClusterRegistry, InstanceIndex, Interruptions, NodePlans, Policies, Prices, Proposals, Savings,
+    Sightings,
     Sleepers, UsageHistory, MemoryRaises
 {
     private(set) var clusters: [ClusterRegistration] = []
@@ -16,6 +17,7 @@ actor MemoryStores: ClusterRegistry, InstanceIndex, Interruptions, Policies, Pri
     private(set) var usageRows: [ContainerKey: [UsageDay]] = [:]
     private(set) var raiseRows: [MemoryRaiseFact] = []
     private(set) var sleeperRows: [String: Sleeper] = [:]
+    private(set) var nodePlans: [NodePlan] = []
     var mode = Mode.apply
     var policy = ClusterPolicy()
     private var modes: [ClusterID: Mode] = [:]
@@ -57,6 +59,13 @@ actor MemoryStores: ClusterRegistry, InstanceIndex, Interruptions, Policies, Pri
     }
     func mode(of cluster: ClusterID?, kind: String) async throws -> Mode {
         min(mode, cluster.flatMap { modes[$0] } ?? .apply)
+    }
+    func plans(of cluster: ClusterID, since: Date) async throws -> [NodePlan] {
+        let newest = nodePlans.filter { $0.cluster == cluster }.map(\.number).max()
+        return nodePlans.filter { plan in
+            plan.cluster == cluster
+                && (plan.closedAt.map { $0 >= since } ?? true || plan.number == newest)
+        }.sorted { $0.number < $1.number }
     }
     func policy(of cluster: ClusterID) async throws -> ClusterPolicy {
         policy.inZone(clusters.first { $0.id == cluster }?.timeZone ?? "UTC")
@@ -178,6 +187,7 @@ actor MemoryStores: ClusterRegistry, InstanceIndex, Interruptions, Policies, Pri
             case "sleeper":
                 let row = try decoder.decode(Sleeper.self, from: data)
                 if (sleeperRows[row.object.uid]?.at ?? row.at) <= row.at { sleeperRows[row.object.uid] = row }
+            case "node_plan": merge(try decoder.decode(NodePlan.self, from: data))
             default: break
             }
         }
@@ -190,6 +200,14 @@ actor MemoryStores: ClusterRegistry, InstanceIndex, Interruptions, Policies, Pri
         }
         interruptions[place].deadline = min(interruptions[place].deadline, new.deadline)
         interruptions[place].lifecycle = interruptions[place].lifecycle ?? new.lifecycle
+    }
+
+    private func merge(_ plan: NodePlan) {
+        guard let place = nodePlans.firstIndex(where: { $0.cluster == plan.cluster && $0.number == plan.number }) else {
+            nodePlans.append(plan)
+            return
+        }
+        if nodePlans[place].closedAt == nil { nodePlans[place] = plan }
     }
 
     private func merge(_ step: InterruptionProgress) {

@@ -72,6 +72,15 @@ extension FaultScenario {
                 }
             }, request: { _ in JobRequest(RestoreMarks.kind, target: "prod") }),
         FaultScenario(
+            kind: Defrag.kind, name: "an empty node", runs: 2, request: { _ in JobRequest(Defrag.kind, target: "prod") }
+        ),
+        FaultScenario(
+            kind: RightsizeNodes.kind, pods: [replica("a"), replica("b")], prepare: { await roomy($0) },
+            request: { _ in JobRequest(RightsizeNodes.kind, target: "prod") }),
+        FaultScenario(
+            kind: SpotArbitrage.kind, name: "the new node is too small after all", pods: [replica("a"), replica("b")],
+            prepare: { await roomy($0) }, request: { _ in JobRequest(SpotArbitrage.kind, target: "prod") }),
+        FaultScenario(
             kind: ZombieVolumes.kind, runs: 4, every: .seconds(3600),
             recordsLeftOut: ["volume_sighting", "volume_gone"],
             prepare: { await AccountScene.zombie($0, markedDaysAgo: 8) },
@@ -158,6 +167,20 @@ extension FaultScenario {
 
     /// Prices are read as of a time, and a fault takes time; an account whose zones cannot be read is a finding.
     private static let priceRecords: Set<String> = ["spot_prices", "account_zones", "finding"]
+    private static func replica(_ name: String) -> Pod {
+        var pod = Scene.pod(name)
+        pod.ownerUID = "rs-1"
+        return pod
+    }
+
+    /// The scene's node is on demand and far too large for its pods.
+    private static func roomy(_ scene: Scene) async {
+        await scene.world.change { world in
+            world.instances[Scene.instance]?.capacity = .onDemand
+            world.instances[Scene.instance]?.type = "m5.4xlarge"
+            world.nodes["node-1"]?.allocatable = Resources(cpu: 15_890, memory: .mebibytes(57_000), pods: 234)
+        }
+    }
 
     /// The warning came, and its node's interruption is open.
     private static func interrupted(_ scene: Scene) async throws {

@@ -34,6 +34,9 @@ public struct ClusterPlan: Hashable, Sendable, Codable {
     /// Per hour.
     public var saving: MicroDollars = .zero
 
+    /// Nothing to be done, and nothing said.
+    public init() {}
+
     /// Evictions it takes.
     public var evictions: Int { removals.reduce(0) { $0 + $1.moves.count } }
 }
@@ -78,8 +81,9 @@ public struct PackingPlanner: Sendable {
 
     /// The plan: empty nodes first, then the others by their score.
     /// - Parameters:
-    ///   - nodesMax: besides the policy's own limit.
-    public func plan(nodesMax: Int = .max) -> ClusterPlan {
+    ///   - nodesMax: what is left of the hour's nodes.
+    ///   - evictionsMax: what is left of the hour's evictions.
+    public func plan(nodesMax: Int = .max, evictionsMax: Int = .max) -> ClusterPlan {
         var plan = ClusterPlan()
         var candidates: [Consolidation.Candidate] = []
         var state = packing.state
@@ -98,7 +102,7 @@ public struct PackingPlanner: Sendable {
         }
         let limits = Consolidation.Limits(
             nodesMax: min(policy.packing.nodesPerPlanMax, nodesMax),
-            evictionsMax: policy.disruption.evictionsPerHourMax,
+            evictionsMax: min(policy.disruption.evictionsPerHourMax, evictionsMax),
             k: policy.saving.scoreFactor, headroom: policy.packing.headroom, headroomResources: [0, 1])
         let found = Consolidation(packing.problem, limits: limits, poolDisruption: poolDisruption)
             .plan(candidates, destinations: destinations, in: &state)
