@@ -33,7 +33,7 @@ struct GhostRulesTests {
 
     private func rows(_ outcome: GhostRules.Outcome) -> [GhostSighting] { outcome.verdicts.map(\.sighting) }
 
-    static let classes: [([String: String], GhostClass)] = [
+    static let table: [([String: String], GhostClass)] = [
         (["kubernetes.io/cluster/prod-eks": "owned"], .own), (["eks:cluster-name": "prod-eks"], .own),
         ([NodeOwner.ownTag: "prod"], .own),
         (["kubernetes.io/cluster/prod-eks": "owned", "aws:autoscaling:groupName": "g"], .grouped),
@@ -50,7 +50,7 @@ struct GhostRulesTests {
         (["eks:eks-cluster-name": "prod-eks", "eks:kubernetes-node-class-name": "default"], .excluded),
     ]
 
-    @Test("every class by its tags", arguments: classes)
+    @Test("every class by its tags", arguments: table)
     func classes(tags: [String: String], ghostClass: GhostClass) {
         let instance = GhostRulesTests.instance(1, tags)
         #expect(GhostRules.classify(instance, GhostRulesTests.scan([instance])).ghostClass == ghostClass)
@@ -173,7 +173,7 @@ struct GhostRulesPropertyTests {
             var now: TimeInterval = 0
             var sightings: [InstanceID: GhostSighting] = [:]
             var extras = (0..<3).map { place in
-                GhostRulesTests.instance(place, GhostRulesTests.classes[random.next(below: 16)].0, age: 1800)
+                GhostRulesTests.instance(place, GhostRulesTests.table[random.next(below: 16)].0, age: 1800)
             }
             var joined: Set<InstanceID> = []
             // The oracle: scans in a row, whole and without a veto, that found the instance of one class in no cluster.
@@ -184,7 +184,7 @@ struct GhostRulesPropertyTests {
                 case 0: joined.formSymmetricDifference([extras[random.next(below: 3)].id])
                 case 1:
                     let place = random.next(below: 3)
-                    extras[place].tags = GhostRulesTests.classes[random.next(below: 16)].0
+                    extras[place].tags = GhostRulesTests.table[random.next(below: 16)].0
                 case 2: sightings = [:]
                 default: break
                 }
