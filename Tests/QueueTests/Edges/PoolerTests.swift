@@ -4,6 +4,7 @@ import JobQueue
 import Logging
 import Scheduler
 import ServiceLifecycle
+import TestSupport
 import Testing
 import Worker
 
@@ -151,7 +152,7 @@ struct PoolerTests {
     }
 
     private func waitForLedger(_ configuration: PostgresConfiguration) async throws -> PostgresLedger {
-        try await waitFor("the pooler answers") {
+        try await eventually("the pooler answers") {
             do { return try await PostgresLedger(configuration) } catch let error as QueueError
                 where error.code == .unavailable
             { return nil }

@@ -109,7 +109,9 @@ extension FaultyServers: LeaderLedger {
         try await call("timetableVersion") { await ledger.timetableVersion() }
     }
     func fire(_ ticks: [Tick]) async throws -> [TickResult] { try await call("fire") { try await ledger.fire(ticks) } }
-    func sweep() async throws -> SweepReport { try await call("sweep") { await ledger.sweep() } }
+    func sweep(_ retention: Retention) async throws -> SweepReport {
+        try await call("sweep") { await ledger.sweep(retention) }
+    }
 }
 
 extension FaultyServers: Ledger {}
