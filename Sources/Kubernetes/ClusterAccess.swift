@@ -10,14 +10,15 @@ public struct ClusterAccess: Sendable, Hashable {
     public let resource: String
     /// The features that need it; empty: all of them.
     public let features: [Feature]
-    /// Whether it only looks.
-    public var isRead: Bool { verb == "get" || verb == "list" }
+    /// Whether a look needs it; else only a change does, be it to read what it changes.
+    public let isRead: Bool
 
-    init(_ verb: String, _ resource: String, group: String = "", _ features: [Feature] = []) {
+    init(_ verb: String, _ resource: String, group: String = "", _ features: [Feature] = [], isRead: Bool = false) {
         self.verb = verb
         self.group = group
         self.resource = resource
         self.features = features
+        self.isRead = isRead
     }
 
     /// Its name: `patch nodes`, `list deployments.apps`.
@@ -25,20 +26,34 @@ public struct ClusterAccess: Sendable, Hashable {
 
     /// What every look needs.
     public static let reads: [ClusterAccess] =
-        [ClusterAccess("get", "nodes")]
+        [ClusterAccess("get", "nodes", isRead: true)]
         + ClusterList.allCases.map { list in
             let kind = ResourceKind.of(list)
-            return ClusterAccess("list", kind.plural, group: kind.group, features(of: list))
+            return ClusterAccess("list", kind.plural, group: kind.group, features(of: list), isRead: true)
         }
 
     /// What every change needs.
-    public static let changes: [ClusterAccess] = [
-        ClusterAccess("patch", "nodes", [.interruptions, .packing, .spot]),
-        ClusterAccess("delete", "nodes", [.interruptions, .packing, .spot]),
-        ClusterAccess("create", "pods/eviction", [.interruptions, .packing, .spot]),
-        ClusterAccess("delete", "pods", [.interruptions]),
-        ClusterAccess("create", "events", [.interruptions, .packing, .spot]),
-    ]
+    public static let changes: [ClusterAccess] =
+        [
+            ClusterAccess("patch", "nodes", [.interruptions, .packing, .spot]),
+            ClusterAccess("delete", "nodes", [.interruptions, .packing, .spot]),
+            ClusterAccess("create", "pods/eviction", [.interruptions, .packing, .spot]),
+            ClusterAccess("delete", "pods", [.interruptions]),
+            ClusterAccess("create", "events", [.interruptions, .packing, .spot]),
+            ClusterAccess("patch", "deployments/scale", group: "apps", [.officeHours]),
+            ClusterAccess("patch", "statefulsets/scale", group: "apps", [.officeHours]),
+        ]
+        + changed("deployments", group: "apps", [.officeHours, .oom, .rightsizing])
+        + changed("statefulsets", group: "apps", [.officeHours, .oom, .rightsizing])
+        + changed("daemonsets", group: "apps", [.oom, .rightsizing])
+        + changed("cronjobs", group: "batch", [.officeHours, .oom, .rightsizing])
+        + changed("horizontalpodautoscalers", group: "autoscaling", [.officeHours])
+        + changed("services", group: "", [.network])
+
+    /// An object is read under its name before it is patched.
+    private static func changed(_ resource: String, group: String, _ features: [Feature]) -> [ClusterAccess] {
+        ["get", "patch"].map { ClusterAccess($0, resource, group: group, features) }
+    }
 
     /// The features that cannot do without a list; what need not be installed no feature needs.
     private static func features(of list: ClusterList) -> [Feature] {

@@ -112,6 +112,13 @@ struct ClusterAccessTests {
         _ = try? await cluster.delete(node)
         _ = try? await cluster.record(
             ClusterEvent(name: "e", node: node, reason: "R", message: "m", isWarning: false))
+        for kind in ChangeableKind.allCases {
+            let object = ObjectReference(kind, namespace: "web", name: "o", uid: "u")
+            _ = try? await cluster.object(object)
+            _ = try? await cluster.patch(object, ObjectPatch(), resourceVersion: "1")
+            guard kind == .deployment || kind == .statefulSet else { continue }
+            try? await cluster.scale(object, to: 1, resourceVersion: "1")
+        }
         let sent = Set(server.requests.map(ClusterAccessTests.access))
         #expect(sent == Set((ClusterAccess.reads + ClusterAccess.changes).map(\.name)))
     }
