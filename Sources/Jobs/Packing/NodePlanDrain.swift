@@ -162,13 +162,14 @@ extension NodePlanRules {
                 Action(
                     key: "terminate/\(useless)", .terminate(instances: [useless]),
                     reason: "it was launched for a plan that is given up, and carries nothing"))
-            memory.replacement?.launched = nil
         }
         return try again(after: 1_000, mine)
     }
 
     private var uselessReplacement: InstanceID? {
-        guard let launched = memory.replacement?.launched?.id else { return nil }
+        guard let launched = memory.replacement?.launched?.id,
+            seen.snapshot.instances?.first(where: { $0.id == launched })?.state.isEnding != true
+        else { return nil }
         guard let node = seen.snapshot.objects.nodes.first(where: { $0.instance == launched }) else { return launched }
         let carries = seen.snapshot.objects.pods.contains {
             $0.nodeName == node.name && !PodMovability.endsWithNode($0)

@@ -75,11 +75,11 @@ extension FaultScenario {
             kind: Defrag.kind, name: "an empty node", runs: 2, request: { _ in JobRequest(Defrag.kind, target: "prod") }
         ),
         FaultScenario(
-            kind: RightsizeNodes.kind, pods: [replica("a"), replica("b")], prepare: { await roomy($0) },
+            kind: RightsizeNodes.kind, pods: [replica("a"), replica("b")], runs: 2, prepare: { await roomy($0) },
             request: { _ in JobRequest(RightsizeNodes.kind, target: "prod") }),
         FaultScenario(
             kind: SpotArbitrage.kind, name: "the new node is too small after all", pods: [replica("a"), replica("b")],
-            prepare: { await roomy($0) }, request: { _ in JobRequest(SpotArbitrage.kind, target: "prod") }),
+            runs: 2, prepare: { await roomy($0) }, request: { _ in JobRequest(SpotArbitrage.kind, target: "prod") }),
         FaultScenario(
             kind: ZombieVolumes.kind, runs: 4, every: .seconds(3600),
             recordsLeftOut: ["volume_sighting", "volume_gone"],
