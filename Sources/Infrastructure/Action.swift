@@ -34,6 +34,8 @@ public enum Verb: Hashable, Sendable, Codable {
     case terminateInAutoScalingGroup(instance: InstanceID, shrinks: Bool)
     /// Lets an Auto Scaling group go on with what its hook held.
     case completeLifecycleAction(action: LifecycleAction)
+    /// Asks an Auto Scaling group to wait longer with what its hook holds.
+    case recordLifecycleHeartbeat(action: LifecycleAction)
     /// Tags resources.
     case tag(resources: [String], tags: [String: String])
     /// Takes tags off resources.
@@ -71,6 +73,7 @@ public enum Verb: Hashable, Sendable, Codable {
         case .terminate: "terminate"
         case .terminateInAutoScalingGroup: "terminate-in-autoscaling-group"
         case .completeLifecycleAction: "complete-lifecycle-action"
+        case .recordLifecycleHeartbeat: "record-lifecycle-heartbeat"
         case .tag: "tag"
         case .untag: "untag"
         case .snapshotVolume: "snapshot-volume"
@@ -92,7 +95,8 @@ public enum Verb: Hashable, Sendable, Codable {
         case .notify(_, let honoursKey): honoursKey ? .token : .once
         // Guarded by a UID, looked up by a tag first, or setting a state that stays the same when it is set again.
         case .cordon, .uncordon, .evict, .deletePod, .deleteNode, .tell, .terminate, .terminateInAutoScalingGroup,
-            .completeLifecycleAction, .tag, .untag, .snapshotVolume, .deleteVolume, .scale, .suspend, .setMinReplicas,
+            .completeLifecycleAction, .recordLifecycleHeartbeat, .tag, .untag, .snapshotVolume, .deleteVolume, .scale,
+            .suspend, .setMinReplicas,
             .clearSleepMark, .resize, .distributeTraffic:
             .idempotent
         }

@@ -28,6 +28,10 @@ public struct DrainNode: Job {
         var isCordoned = false
         var isDrained = false
         var isTidied = false
+        /// How often an Auto Scaling group was asked to wait.
+        var heartbeats: Int?
+        /// When it was asked last, in milliseconds since 1970 of world time.
+        var heartbeatAt: Int64?
         /// By the pod's UID.
         var asked: [String: Asked] = [:]
     }

@@ -17,6 +17,8 @@ struct DrainRules {
     static let overtimeMax: Double = 600
     /// A node that cannot be cordoned after so many rounds is drained all the same.
     static let cordonTriesMax = 3
+    /// How often an Auto Scaling group is asked to wait: the shortest time that a hook may have.
+    static let heartbeatEvery: Int64 = 25_000
     /// Evictions of one round, so that a round's decision stays within its limit.
     static let actionsMax = 400
 
@@ -52,7 +54,11 @@ struct DrainRules {
             return stop(node, interruption, left: movable)
         }
         cordon(node, interruption)
-        let pause = leave(movable, node: node, interruption: interruption)
+        var pause = leave(movable, node: node, interruption: interruption)
+        if let hook = interruption.lifecycle, !isOver {
+            heartbeat(hook, interruption)
+            pause = min(pause, DrainRules.heartbeatEvery)
+        }
         decision.memory = try JSONText(encoding: memory)
         decision.next = .again(afterMilliseconds: pause)
         return decision
@@ -144,6 +150,19 @@ struct DrainRules {
                         node: NodeReference(name: node.name, uid: node.uid), reason: "Interruption",
                         message: "CloudOptim drains this node. \(reason).", isWarning: true)),
                 reason: "the cluster's own people should see why"))
+    }
+
+    /// The hook's own time may be shorter than the drain's: it starts anew with every heartbeat.
+    private mutating func heartbeat(_ hook: LifecycleAction, _ interruption: Interruption) {
+        guard nowMilliseconds - (memory.heartbeatAt ?? 0) >= DrainRules.heartbeatEvery else { return }
+        let count = (memory.heartbeats ?? 0) + 1
+        memory.heartbeats = count
+        memory.heartbeatAt = nowMilliseconds
+        decision.actions.append(
+            Action(
+                key: "heartbeat/\(seen.cluster)/\(interruption.intent)/\(count)",
+                .recordLifecycleHeartbeat(action: hook),
+                reason: "the node is not drained yet: its Auto Scaling group should wait"))
     }
 
     /// Asks the pods to leave, tier by tier; returns when to look again.

@@ -58,6 +58,9 @@ struct ActionSender: Sendable {
         case .completeLifecycleAction(let action):
             try await cloud().completeLifecycleAction(action)
             return ActionReport(key: key, .done)
+        case .recordLifecycleHeartbeat(let action):
+            try await cloud().recordLifecycleHeartbeat(action)
+            return ActionReport(key: key, .done)
         case .tag(let resources, let tags):
             return try await unlessGone(key) { try await cloud().tag(resources, with: tags) }
         case .untag(let resources, let keys):

@@ -33,6 +33,10 @@ public struct RoundRunner: Handler {
 
     /// Runs a job's rounds to an outcome.
     public func run(_ context: HandlerContext) async throws -> Outcome {
+        try await FarCall.$isUrgent.withValue(context.job.lane == .interruption) { try await rounds(context) }
+    }
+
+    private func rounds(_ context: HandlerContext) async throws -> Outcome {
         let job = try catalog.job(context.job.kind, parameters: context.job.parameters)
         let restored = RoundState.restore(context.job.checkpoint)
         var state = restored.state

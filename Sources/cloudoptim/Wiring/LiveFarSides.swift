@@ -77,7 +77,7 @@ actor LiveFarSides: FarSides {
     }
 
     private func remote(_ client: KubernetesClient) -> RemoteCluster {
-        RemoteCluster(client, options: CallOptions(isUrgent: true), logger: logger)
+        RemoteCluster(client, options: CallOptions(isUrgent: FarCall.isUrgent), logger: logger)
     }
 
     func cloud(_ registration: ClusterRegistration, session: String) async throws -> any Cloud {

@@ -168,6 +168,28 @@ struct DrainRulesTests {
         #expect(decision.actions.map(\.verb) == [.completeLifecycleAction(action: action)])
     }
 
+    @Test("an Auto Scaling group is asked to wait, at once and every 25 s, until the node is drained or its time is over")
+    func heartbeat() throws {
+        let action = LifecycleAction(group: "web", hook: "drain", token: "t", instance: Scene.instance)
+        func verbs(after seconds: Double, _ memory: DrainNode.Memory?) throws -> (DrainNode.Memory, [String]) {
+            let decision = try decide(
+                seen(
+                    after: seconds, pods: [Scene.pod("a", grace: 5)], memory: memory, kind: .lifecycle,
+                    lifecycle: action))
+            return (
+                try #require(decision.memory).decode(DrainNode.Memory.self),
+                keys(decision).filter { $0.hasPrefix("heartbeat/") }
+            )
+        }
+        let (first, now) = try verbs(after: 0, nil)
+        #expect(now == ["heartbeat/prod/\(Scene.instance)/1"])
+        let (second, soon) = try verbs(after: 24, first)
+        #expect(soon.isEmpty)
+        let (third, later) = try verbs(after: 26, second)
+        #expect(later == ["heartbeat/prod/\(Scene.instance)/2"])
+        #expect(try verbs(after: 121, third).1.isEmpty)
+    }
+
     @Test("an instance that outlives its deadline by ten minutes has its node given back")
     func didNotHappen() throws {
         let decision = try decide(seen(after: 721, pods: [], instance: Scene.spot(.running), isInstanceKnown: true))
