@@ -168,7 +168,7 @@ struct DrainRulesTests {
         #expect(decision.actions.map(\.verb) == [.completeLifecycleAction(action: action)])
     }
 
-    @Test("an Auto Scaling group is asked to wait, at once and every 25 s, until the node is drained or its time is over")
+    @Test("an Auto Scaling group is asked to wait, at once and every 25 s, until the drain or its time is over")
     func heartbeat() throws {
         let action = LifecycleAction(group: "web", hook: "drain", token: "t", instance: Scene.instance)
         func verbs(after seconds: Double, _ memory: DrainNode.Memory?) throws -> (DrainNode.Memory, [String]) {
