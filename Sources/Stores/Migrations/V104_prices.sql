@@ -1,7 +1,7 @@
 -- What capacity costs and how pools behaved. `spot_price` had no writer before this version: it is made anew by zone id,
 -- which is the same in all accounts.
 
-DROP TABLE spot_price;
+DROP TABLE spot_price;  -- contract: no release has read it yet
 CREATE TABLE spot_price (
     region text NOT NULL,
     zone_id text NOT NULL,                                 -- use1-az1; the name in our own account where no id was told

@@ -136,6 +136,12 @@ struct ConstraintTests {
                 ("job_limit_check1", ["weight": "2"]), ("job_limit_check2", ["scope": "'kind'"]),
             ]),
         Table(
+            name: "schema_release", row: ["release": "1"],
+            refused: [
+                ("schema_release_only_row_check", ["only_row": "false"]),
+                ("schema_release_release_check", ["release": "0"]),
+            ]),
+        Table(
             name: "circuit", row: ["side": "'aws'", "target": "'c1'", "failures": "1", "last_error": "'x'"],
             refused: [
                 ("circuit_side_check", ["side": "''"]), ("circuit_target_check", ["target": "''"]),
