@@ -62,6 +62,13 @@ extension SystemTests {
             let first = try await fleet.succeed(replay).output
             #expect(try await fleet.succeed(replay).output == first)
 
+            for kind in ["defrag", "rightsize-nodes", "spot-arbitrage"] {
+                let plan = ["plan", kind, "--snapshot", "\(folder)/named.json"]
+                let decision = try await fleet.succeed(plan).output
+                #expect(decision.contains("\"actions\""), "\(kind): \(decision)")
+                #expect(try await fleet.succeed(plan).output == decision, "\(kind)")
+            }
+
             let hidden = try await fleet.succeed(["snapshot", cluster, "--anonymise"]).output
             #expect(!hidden.contains(cluster) && !hidden.contains("payments") && hidden.contains("kube-system"))
             try Data(hidden.utf8).write(to: URL(fileURLWithPath: "\(folder)/hidden.json"))
