@@ -14,9 +14,16 @@ struct OnboardingTests {
         try String(contentsOf: root.appending(path: path), encoding: .utf8)
     }
 
-    static func json(_ text: String) throws -> NSObject {
-        try #require(try JSONSerialization.jsonObject(with: Data(text.utf8)) as? NSObject)
+    static func object(_ text: String) throws -> [String: Any] {
+        try #require(try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
     }
+
+    /// The same document always has the same text.
+    static func canonical(_ object: Any) throws -> String {
+        String(decoding: try JSONSerialization.data(withJSONObject: object, options: .sortedKeys), as: UTF8.self)
+    }
+
+    static func json(_ text: String) throws -> String { try canonical(try object(text)) }
 
     /// Calls of ours that a customer's policy need not grant, and why.
     static let notGranted = [
@@ -62,14 +69,9 @@ struct OnboardingTests {
 
     @Test("no statement that changes something is for everything")
     func scoped() throws {
-        struct Statement: Decodable {
-            var Sid: String
-            var Condition: [String: [String: Any_]]?
-        }
-        struct Any_: Decodable { init(from decoder: any Decoder) throws {} }
-        let all = try #require(
-            (try OnboardingTests.json(OnboardingPolicy.document(acts: true)) as? [String: Any])?["Statement"]
-                as? [[String: Any]])
+        let document = try OnboardingTests.object(OnboardingPolicy.document(acts: true))
+        let all = try #require(document["Statement"] as? [[String: Any]])
+        #expect(all.count > 10)
         for statement in all where statement["Sid"] as? String != "Look" {
             #expect((statement["Resource"] as? String) != "*", "\(statement)")
         }
@@ -109,7 +111,7 @@ struct OnboardingTests {
     func templates() throws {
         let template = try OnboardingTests.text("docker/onboarding/cloudformation.yaml")
         let documents = try OnboardingTests.documents(in: template).map(OnboardingTests.json)
-        var wanted: [NSObject] = []
+        var wanted: [String] = []
         for name in ["trust", "read_only", "trust", "act", "queue"] {
             wanted.append(try OnboardingTests.json(try OnboardingTests.text("docker/onboarding/iam/\(name).json")))
         }
@@ -136,11 +138,9 @@ struct OnboardingTests {
     func events() throws {
         let template = try OnboardingTests.text("docker/onboarding/cloudformation.yaml")
         let patterns = try template.matches(of: /EventPattern: (\{.+\})/).map { try OnboardingTests.json(String($0.1)) }
-        let events = try #require(
-            try OnboardingTests.json(try OnboardingTests.text("docker/onboarding/iam/events.json"))
-                as? [String: NSObject])
+        let events = try OnboardingTests.object(try OnboardingTests.text("docker/onboarding/iam/events.json"))
         #expect(events.count == 6)
-        #expect(Set(patterns) == Set(events.values))
+        #expect(Set(patterns) == Set(try events.values.map(OnboardingTests.canonical)))
         #expect(template.matches(of: /Arn: !GetAtt Queue\.Arn/).count == events.count)
         for name in events.keys { #expect(template.contains("Name: !Sub cloudoptim-${ClusterName}-\(name)")) }
     }
@@ -185,7 +185,10 @@ struct OnboardingTests {
     func cfnLint() throws {
         let answer = try OnboardingTests.run(
             "python",
-            ["-m", "cfnlint", OnboardingTests.root.appending(path: "docker/onboarding/cloudformation.yaml").path])
+            [
+                "-c", "import sys; from cfnlint.runner import main; sys.exit(main())",
+                OnboardingTests.root.appending(path: "docker/onboarding/cloudformation.yaml").path,
+            ])
         #expect(answer.status == 0, "\(answer.output)")
     }
 
@@ -219,6 +222,6 @@ struct OnboardingTests {
         #expect(text.contains("arn:aws:ec2:eu-central-1:*:volume/*"))
         #expect(text.contains("aws:ResourceTag/kubernetes.io/cluster/prod-eks"))
         #expect(!text.contains("TerminateInstances"))
-        #expect(try OnboardingPolicy.statements(granting: [], for: cluster) == "[\n\n]")
+        #expect(try !OnboardingPolicy.statements(granting: [], for: cluster).contains("Sid"))
     }
 }
