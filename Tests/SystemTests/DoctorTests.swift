@@ -49,6 +49,13 @@ extension SystemTests {
         @Test("What is wrong is found, with what to do, and ends with 1")
         func ill() async throws {
             let fleet = try Fleet.current
+            try await eventually("the leases of roles that other tests killed are over") {
+                try await fleet.number(
+                    """
+                    SELECT (SELECT count(*) FROM leader_health WHERE is_live)
+                         + (SELECT count(*) FROM worker_health WHERE state = 'live')
+                    """) == 0
+            }
             let (bare, alone) = try await examine()
             #expect(bare == 1)
             #expect(alone.contains { $0.check == "leader" && $0.advice.contains("cloudoptim scheduler") })

@@ -125,7 +125,8 @@ struct PoolerTests {
             #expect(runs.value == 300)
             #expect(try await direct.query("SELECT count(*) FROM fleet.job").first?.int(0) == 0)
             let sessions = try await direct.query(
-                "SELECT count(*) FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid()",
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid() "
+                    + "AND backend_type = 'client backend'",
                 [.text(server.database)])
             #expect(try #require(sessions.first).int(0) <= 3, "the pooler was gone round")
             let report = try await StatusReader(configuration).examine(HealthQuestion.server)
