@@ -23,6 +23,14 @@ public struct AnalyseNetwork: Job {
             case overloadMax = "overload_max"
         }
 
+        /// Reads what a request says; what it leaves out is as the jobspec has it.
+        public init(from decoder: any Decoder) throws {
+            self.init()
+            let fields = try decoder.container(keyedBy: CodingKeys.self)
+            if let found = try fields.decodeIfPresent(Int.self, forKey: .findingsMax) { findingsMax = found }
+            if let found = try fields.decodeIfPresent(Double.self, forKey: .overloadMax) { overloadMax = found }
+        }
+
         /// Asks for a look.
         public init(findingsMax: Int = 50, overloadMax: Double = 1.5) {
             self.findingsMax = findingsMax

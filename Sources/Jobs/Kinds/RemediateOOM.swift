@@ -26,6 +26,14 @@ public struct RemediateOOM: Job {
             case rolloutsMax = "rollouts_max"
         }
 
+        /// Reads what a request says; what it leaves out is as the jobspec has it.
+        public init(from decoder: any Decoder) throws {
+            self.init()
+            let fields = try decoder.container(keyedBy: CodingKeys.self)
+            if let found = try fields.decodeIfPresent(Int.self, forKey: .ageMaxSeconds) { ageMaxSeconds = found }
+            if let found = try fields.decodeIfPresent(Int.self, forKey: .rolloutsMax) { rolloutsMax = found }
+        }
+
         /// Asks for a look.
         public init(ageMaxSeconds: Int = 3600, rolloutsMax: Int = 1) {
             self.ageMaxSeconds = ageMaxSeconds
@@ -131,7 +139,9 @@ public struct RemediateOOM: Job {
                 "\($0.key.namespace)/\($0.key.kind)/\($0.key.workload)"
             })
         var rolling = subjects.count { recently.contains("\($0.object)") && !$0.isRolledOut }
-        for item in cases(observation, subjects: subjects, into: &decision) {
+        // What was asked for in this run shows only in the status of the next.
+        let found = observation.round == 0 ? cases(observation, subjects: subjects, into: &decision) : []
+        for item in found {
             let size = ContainerSize(of: item.template)
             let answer = MemoryRaise.answer(
                 MemoryRaise.Question(

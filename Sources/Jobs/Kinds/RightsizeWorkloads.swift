@@ -29,6 +29,15 @@ public struct RightsizeWorkloads: Job {
             case changesMax = "changes_max"
         }
 
+        /// Reads what a request says; what it leaves out is as the jobspec has it.
+        public init(from decoder: any Decoder) throws {
+            self.init()
+            let fields = try decoder.container(keyedBy: CodingKeys.self)
+            if let found = try fields.decodeIfPresent(Int.self, forKey: .findingsMax) { findingsMax = found }
+            if let found = try fields.decodeIfPresent(Int.self, forKey: .pollSeconds) { pollSeconds = found }
+            if let found = try fields.decodeIfPresent(Int.self, forKey: .changesMax) { changesMax = found }
+        }
+
         /// Asks for a look.
         public init(findingsMax: Int = 100, pollSeconds: Int = 300, changesMax: Int = 20) {
             self.findingsMax = findingsMax

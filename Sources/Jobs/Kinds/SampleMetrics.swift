@@ -18,6 +18,13 @@ public struct SampleMetrics: Job {
 
         private enum CodingKeys: String, CodingKey { case containersMax = "containers_max" }
 
+        /// Reads what a request says; what it leaves out is as the jobspec has it.
+        public init(from decoder: any Decoder) throws {
+            self.init()
+            let fields = try decoder.container(keyedBy: CodingKeys.self)
+            if let found = try fields.decodeIfPresent(Int.self, forKey: .containersMax) { containersMax = found }
+        }
+
         /// Asks for a sample.
         public init(containersMax: Int = 5000) { self.containersMax = containersMax }
     }

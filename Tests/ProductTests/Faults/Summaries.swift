@@ -18,11 +18,15 @@ extension FakeWorld {
         }
         lines += volumes.values.map { "volume \($0.id) \($0.state)" }
         lines += snapshots.map { "snapshot of \($0.volume) \($0.state)" }
+        // The time that a mark bears is when it was decided, which a fault makes later.
+        func marks(_ annotations: [String: String]) -> String {
+            FakeWorld.text(annotations.mapValues { String($0.prefix { $0 != "@" }) })
+        }
         lines += workloads.map {
-            "workload \($0.name) \($0.replicas ?? -1) suspended:\($0.isSuspended) \(FakeWorld.text($0.annotations))"
+            "workload \($0.name) \($0.replicas ?? -1) suspended:\($0.isSuspended) \(marks($0.annotations))"
         }
         lines += autoscalers.map {
-            "autoscaler \($0.name) \($0.minReplicas ?? -1) \(FakeWorld.text($0.annotations))"
+            "autoscaler \($0.name) \($0.minReplicas ?? -1) \(marks($0.annotations))"
         }
         lines += messages.map { "message \($0.id)" }
         return lines

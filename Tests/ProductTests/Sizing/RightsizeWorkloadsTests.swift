@@ -91,7 +91,7 @@ struct RightsizeWorkloadsTests {
         let (template, annotations) = await scene.world.read {
             ($0.workloads[0].template[0], $0.workloads[0].annotations)
         }
-        #expect(template.requests.cpu == 122 && template.requests.memory == .mebibytes(345))
+        #expect(template.requests.cpu == 128 && template.requests.memory == .mebibytes(345))
         #expect(template.limits.memory == .mebibytes(345) && template.limits.cpu == 0)
         #expect(annotations[SizeChange.causeAnnotation]?.hasPrefix("rightsizing@") == true)
         #expect(annotations[SizeChange.sizesAnnotation]?.contains("1000") == true)
@@ -103,7 +103,7 @@ struct RightsizeWorkloadsTests {
         var pod = Pod(namespace: "web", name: "api-abc-1", uid: "p", nodeName: "node-1")
         pod.labels = ["pod-template-hash": "abc"]
         pod.createdAt = Self.now.addingTimeInterval(30)
-        var container = Self.container(122, 345, limit: 345)
+        var container = Self.container(128, 345, limit: 345)
         container.lastTermination = ContainerTermination(
             reason: "OOMKilled", exitCode: 137, finishedAt: Self.now.addingTimeInterval(60))
         pod.containers = [container]
