@@ -15,7 +15,7 @@ package enum FaultWay: String, Sendable, CaseIterable {
 }
 
 /// One far call of a run: the third eviction, the first claim.
-package struct FarCall: Hashable, Sendable, CustomStringConvertible {
+package struct CountedCall: Hashable, Sendable, CustomStringConvertible {
     package let name: String
     /// Which of its name, counted from 1.
     package let number: Int
@@ -35,15 +35,15 @@ package final class FaultPlan: Sendable {
         var hasStruck = false
     }
 
-    package let fault: (call: FarCall, way: FaultWay)?
+    package let fault: (call: CountedCall, way: FaultWay)?
     private let state = Mutex(State())
 
-    package init(_ fault: (call: FarCall, way: FaultWay)? = nil) { self.fault = fault }
+    package init(_ fault: (call: CountedCall, way: FaultWay)? = nil) { self.fault = fault }
 
     /// How the next call of this name goes wrong; nil: it does not.
     package func next(_ name: String) -> FaultWay? {
         state.withLock { state in
-            let call = FarCall(name: name, number: state.counts[name, default: 0] + 1)
+            let call = CountedCall(name: name, number: state.counts[name, default: 0] + 1)
             state.counts[name] = call.number
             guard let fault, fault.call == call else { return nil }
             state.hasStruck = true
@@ -55,9 +55,9 @@ package final class FaultPlan: Sendable {
     package var hasStruck: Bool { state.withLock { $0.hasStruck } }
 
     /// Every call that came, by name and number.
-    package var calls: [FarCall] {
+    package var calls: [CountedCall] {
         state.withLock { $0.counts }.sorted { $0.key < $1.key }.flatMap { name, count in
-            (1...count).map { FarCall(name: name, number: $0) }
+            (1...count).map { CountedCall(name: name, number: $0) }
         }
     }
 }

@@ -28,7 +28,7 @@ struct FaultRig {
 
     /// What a run left behind, and the far calls that it made.
     static func run(
-        _ scenario: FaultScenario, _ specs: [JobKind: JobSpec], fault: (call: FarCall, way: FaultWay)? = nil,
+        _ scenario: FaultScenario, _ specs: [JobKind: JobSpec], fault: (call: CountedCall, way: FaultWay)? = nil,
         mutant: FaultMutant? = nil
     ) async throws -> (end: [String], plan: FaultPlan) {
         let rig = try await FaultRig(scenario, specs, FaultPlan(fault), mutant)

@@ -30,7 +30,7 @@ struct FaultTests {
         let clean = try await FaultRig.run(scenario, specs)
         let calls = clean.plan.calls
         #expect(calls.contains { !$0.name.hasPrefix("ledger.") } || scenario.callsNobody, "it calls nobody")
-        #expect(calls.contains(FarCall(name: "ledger.settle", number: 1)))
+        #expect(calls.contains(CountedCall(name: "ledger.settle", number: 1)))
         #expect(!clean.end.contains { $0.hasPrefix("ledger:") || $0.hasPrefix("job ") }, "\(clean.end)")
         let faults = calls.flatMap { call in FaultWay.allCases.map { (call: call, way: $0) } }
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -71,7 +71,7 @@ struct FaultTests {
     }
 
     private func judge(
-        _ scenario: FaultScenario, _ specs: [JobKind: JobSpec], _ fault: (call: FarCall, way: FaultWay),
+        _ scenario: FaultScenario, _ specs: [JobKind: JobSpec], _ fault: (call: CountedCall, way: FaultWay),
         _ clean: [String]
     ) async throws {
         let label: Comment = "\(scenario): \(fault.call) \(fault.way.rawValue)"
