@@ -36,7 +36,9 @@ struct PriceWalk: Codable, Sendable, Equatable {
         self.region = region
         self.types = types
         self.chunk = max(1, chunk)
-        self.spans = spans
+        // Whole seconds, as the checkpoint keeps them: a page's token belongs to the very same question.
+        func whole(_ date: Date) -> Date { Date(timeIntervalSince1970: date.timeIntervalSince1970.rounded(.down)) }
+        self.spans = spans.map { Span(from: whole($0.from), until: whole($0.until), day: $0.day) }
         self.startedAt = startedAt
     }
 
