@@ -23,7 +23,7 @@ enum AccountScene {
             if let days { tags[VolumeTag.mark] = world.now.addingTimeInterval(-days * 86_400).formatted(.iso8601) }
             world.volumes[id] = Volume(
                 id: id, state: "available", size: .mebibytes(50 * 1024), zone: "us-east-1a", tags: tags, type: "gp3",
-                createdAt: world.now.addingTimeInterval(-30 * 86_400))
+                createdAt: world.now.addingTimeInterval(-60 * 86_400))
         }
     }
 

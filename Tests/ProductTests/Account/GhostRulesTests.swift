@@ -177,8 +177,7 @@ struct GhostRulesPropertyTests {
             }
             var joined: Set<InstanceID> = []
             // The oracle: scans in a row, whole and without a veto, that found the instance of one class in no cluster.
-            var agreeing: [InstanceID: (since: TimeInterval, last: TimeInterval, count: Int, tags: [String: String])] =
-                [:]
+            var agreeing: [InstanceID: (since: TimeInterval, last: TimeInterval, count: Int, what: GhostClass?)] = [:]
             for _ in 0..<80 {
                 switch random.next(below: 12) {
                 case 0: joined.formSymmetricDifference([extras[random.next(below: 3)].id])
@@ -199,8 +198,9 @@ struct GhostRulesPropertyTests {
                     if joined.contains(extra.id) {
                         agreeing[extra.id] = nil
                     } else if scan.gap == nil, now > 1800 {
-                        var state = agreeing[extra.id] ?? (now, now, 1, extra.tags)
-                        if state.tags != extra.tags { state = (now, now, 1, extra.tags) }
+                        let what = GhostRulesTests.table.first { $0.0 == extra.tags }?.1
+                        var state = agreeing[extra.id] ?? (now, now, 1, what)
+                        if state.what != what { state = (now, now, 1, what) }
                         if now - state.last >= 1800 { (state.last, state.count) = (now, state.count + 1) }
                         agreeing[extra.id] = state
                     }

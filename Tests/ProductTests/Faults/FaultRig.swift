@@ -47,6 +47,7 @@ struct FaultRig {
         clock = SceneClock(world: scene.world, ledger: ledger)
         try await ledger.setTarget("prod", tenant: "acme")
         try await ledger.setTarget(Scene.queue, fanOut: .queue, tenant: "acme")
+        try await ledger.setTarget(AccountScene.account.description, fanOut: .account, tenant: "acme")
         try await scenario.prepare(scene)
         // What the scene's own jobs took of world time.
         let passed = await scene.world.now.timeIntervalSince(ledger.now)
