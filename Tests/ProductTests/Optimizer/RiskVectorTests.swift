@@ -14,9 +14,11 @@ struct RiskVectorTests {
     private static func rows() throws -> [SpotPriceRow] {
         let file = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .appending(path: "Resources/c5a.2xlarge_us-east-1_dec2023.csv")
-        return try String(contentsOf: file, encoding: .utf8).split(separator: "\n").dropFirst().map { line in
+        return try String(contentsOf: file, encoding: .utf8).split(whereSeparator: \.isNewline).dropFirst().map {
+            line in
             let fields = line.split(separator: ",").map(String.init)
-            let at = try Date(fields[0].replacing(" ", with: "T"), strategy: .iso8601)
+            let at = try Date(
+                fields[0].replacing(" ", with: "T").replacing("+00:00", with: "Z"), strategy: .iso8601)
             let price = try #require(Double(fields[3]))
             return SpotPriceRow(
                 zone: fields[4].trimmingCharacters(in: .whitespaces), zoneID: nil, type: fields[1],

@@ -134,7 +134,7 @@ struct SavingsMeasureTests {
                 parameters: JSONText(
                     text: #"{"from":"2026-10-10","until":"2026-10-19","types":["m5.large"],"types_per_chunk":1}"#),
                 target: "region/us-east-1"), tenant: "")
-        #expect(outcome.records.isEmpty)
+        #expect(outcome.result != nil)
         // 2027-01-15: the oldest whole day AWS tells of is 2026-10-18.
         let days = await scene.stores.records(of: "price_days").map(\.value.text)
         #expect(days.count == 3)
