@@ -32,7 +32,7 @@ public struct NodePlanObservation: Codable, Sendable {
     var resting: Set<String> {
         Set(
             plans.filter { plan in
-                plan.closedAt.map { now.timeIntervalSince($0) < policy.disruption.nodeCooldown.interval } ?? true
+                now.timeIntervalSince(plan.closedAt ?? plan.seenAt) < policy.disruption.nodeCooldown.interval
             }.flatMap { $0.nodes + $0.touched })
     }
 

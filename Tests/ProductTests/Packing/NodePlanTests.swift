@@ -206,6 +206,21 @@ import Testing
         #expect(none.actions.isEmpty)
     }
 
+    @Test("a plan that nobody works on any more rests its nodes for the cooldown, not for ever")
+    func staleRests() {
+        var plan = NodePlan(
+            cluster: "prod", number: 1, kind: "defrag", nodes: ["uid-a"], openedAt: PlanWorld.start - 7200)
+        func resting() -> Set<String> {
+            NodePlanObservation(
+                snapshot: NodePlanTests.world().snapshot, account: "123456789012", policy: NodePlanTests.policy,
+                mode: .apply, plans: [plan], interruptions: [], launch: nil, reports: [], memory: nil
+            ).resting
+        }
+        #expect(resting().isEmpty)
+        plan.seenAt = PlanWorld.start - 60
+        #expect(resting() == ["uid-a"])
+    }
+
     @Test("restore-marks leaves a live plan's marks alone, and takes them back once nobody works on it")
     func marksHeal() throws {
         var node = PlanWorld.node("a", "m5.xlarge", index: 0)
