@@ -42,10 +42,18 @@ public struct RemediateOOM: Job {
     }
 
     struct Memory: Codable, Sendable, Equatable {
-        /// What was asked for in the last round, by action key.
-        var asked: [String: MemoryRaiseFact] = [:]
+        /// A raise that was asked for, and what is kept of it once it is done.
+        struct Asked: Codable, Sendable, Equatable {
+            var change: SizeChange
+            var fact: MemoryRaiseFact
+        }
+        /// By action key.
+        var asked: [String: Asked] = [:]
         var raised = 0
     }
+
+    /// Rounds of one run: so often a raise is asked for whose answer was lost.
+    static let roundsMax = 6
 
     /// What a decision is made from.
     public struct Observation: Codable, Sendable {
@@ -167,12 +175,14 @@ public struct RemediateOOM: Job {
                 }
                 guard rolling < parameters.rolloutsMax else { continue }
                 rolling += 1
-                let (key, fact) = ask(item, size: size, request: request, limit: limit, observation, into: &decision)
-                memory.asked[key] = fact
+                let asked = ask(item, size: size, request: request, limit: limit, observation, into: &decision)
+                memory.asked[RemediateOOM.actionKey(observation.cluster, item.kill)] = asked
             }
         }
         decision.memory = try JSONText(encoding: memory)
-        decision.next = decision.actions.isEmpty ? .done : .again(afterMilliseconds: 0)
+        if !decision.actions.isEmpty {
+            decision.next = .again(afterMilliseconds: observation.round == 0 ? 0 : 2000)
+        }
         decision.isEmpty = decision.actions.isEmpty && decision.facts.isEmpty && decision.findings.isEmpty
         struct Summary: Encodable {
             var killed: Int
@@ -184,17 +194,22 @@ public struct RemediateOOM: Job {
 
     private func settle(_ observation: Observation, into decision: inout Decision, memory: inout Memory) {
         for report in observation.reports {
-            guard let fact = memory.asked[report.key] else { continue }
+            guard let asked = memory.asked[report.key] else { continue }
+            if report.outcome == .failed, observation.round < RemediateOOM.roundsMax {
+                // It may have been done: unless it is asked again under the same key, a raise would not be counted.
+                decision.actions.append(
+                    Action(key: report.key, .resize(change: asked.change), reason: "\(asked.fact.key): asked again"))
+                continue
+            }
             if report.outcome == .done {
                 memory.raised += 1
-                decision.facts.append(.memoryRaise(fact))
+                decision.facts.append(.memoryRaise(asked.fact))
             } else if report.outcome == .refused {
                 decision.findings.append(
                     Finding(
-                        "oom-failed", cluster: observation.cluster, subject: "\(fact.key)", .warning,
+                        "oom-failed", cluster: observation.cluster, subject: "\(asked.fact.key)", .warning,
                         "Its memory could not be raised (\(report.code)): \(report.message)"))
             }
-            // Asked once in a run: what failed for a moment is asked again by the next.
             memory.asked[report.key] = nil
         }
     }
@@ -243,29 +258,27 @@ public struct RemediateOOM: Job {
     private func ask(
         _ item: Case, size: ContainerSize, request: Bytes, limit: Bytes?, _ observation: Observation,
         into decision: inout Decision
-    ) -> (key: String, fact: MemoryRaiseFact) {
+    ) -> Memory.Asked {
         var after = size
         after.memoryRequest = request
         if limit != nil { after.memoryLimit = limit }
         let key = RemediateOOM.actionKey(observation.cluster, item.kill)
         let from = text(size.memoryLimit ?? size.memoryRequest)
+        let change = SizeChange(
+            object: item.subject.object, before: [item.key.container: size], after: [item.key.container: after],
+            cause: "out-of-memory", at: observation.now)
         decision.actions.append(
             Action(
-                key: key,
-                .resize(
-                    change: SizeChange(
-                        object: item.subject.object, before: [item.key.container: size],
-                        after: [item.key.container: after], cause: "out-of-memory", at: observation.now)),
+                key: key, .resize(change: change),
                 reason: "\(item.key): killed for want of memory at \(item.kill.at.formatted(.iso8601)),"
                     + " \(from) -> \(text(limit ?? request))"))
-        return (
-            key,
-            MemoryRaiseFact(
+        return Memory.Asked(
+            change: change,
+            fact: MemoryRaiseFact(
                 cluster: observation.cluster, key: item.key,
                 record: MemoryRaiseRecord(
                     kill: item.kill, at: observation.now, limitBefore: size.memoryLimit, limitAfter: limit,
-                    requestBefore: size.memoryRequest, requestAfter: request))
-        )
+                    requestBefore: size.memoryRequest, requestAfter: request)))
     }
 
     private func text(_ bytes: Bytes?) -> String { bytes.map { "\($0.rawValue >> 20)Mi" } ?? "none" }

@@ -53,9 +53,14 @@ public struct RightsizeWorkloads: Job {
         var rollbacks: [String: SizeChange] = [:]
         /// Workloads that were changed, or tried, in this run.
         var seen: Set<String> = []
+        /// How often a change was asked for again whose answer was lost.
+        var repeats = 0
         var applied = 0
         var rolledBack = 0
     }
+
+    /// A change whose answer was lost is asked for again so often in a run.
+    static let repeatsMax = 10
 
     /// What a decision is made from.
     public struct Observation: Codable, Sendable {
@@ -160,9 +165,17 @@ public struct RightsizeWorkloads: Job {
     private func watch(
         _ observation: Observation, subjects: [SizeSubject], into decision: inout Decision, memory: inout Memory
     ) -> [Action] {
+        var repeated: [Action] = []
         for report in observation.reports where memory.watches[report.key] != nil {
             if report.outcome == .done {
                 memory.applied += 1
+            } else if report.outcome == .failed, memory.repeats < RightsizeWorkloads.repeatsMax,
+                let change = memory.watches[report.key]?.change
+            {
+                // It may have been done: unless it is asked again under the same key, nobody would watch it.
+                memory.repeats += 1
+                repeated.append(
+                    Action(key: report.key, .resize(change: change), reason: "\(change.object): asked again"))
             } else {
                 memory.watches[report.key] = nil
                 if report.outcome == .refused {
@@ -176,7 +189,8 @@ public struct RightsizeWorkloads: Job {
         for report in observation.reports where memory.rollbacks[report.key] != nil {
             if report.isDone || report.outcome == .refused { memory.rollbacks[report.key] = nil }
         }
-        for (key, item) in memory.watches.sorted(by: { $0.key < $1.key }) {
+        let asked = Set(repeated.map(\.key))
+        for (key, item) in memory.watches.sorted(by: { $0.key < $1.key }) where !asked.contains(key) {
             let subject = subjects.first { $0.object == item.change.object }
             let verdict = item.judge(
                 pods: observation.objects.pods, usage: observation.objects.usage, subject: subject,
@@ -191,9 +205,10 @@ public struct RightsizeWorkloads: Job {
                     "rightsize-rolled-back", cluster: observation.cluster, subject: "\(item.change.object)", .warning,
                     "After it was resized, \(why): it gets back what it had, and is left alone for the cooldown."))
         }
-        return memory.rollbacks.sorted { $0.key < $1.key }.map { key, change in
-            Action(key: key, .resize(change: change), reason: "\(change.object): it got worse after it was resized")
-        }
+        return repeated
+            + memory.rollbacks.sorted { $0.key < $1.key }.map { key, change in
+                Action(key: key, .resize(change: change), reason: "\(change.object): it got worse after it was resized")
+            }
     }
 
     private struct Summary: Encodable {

@@ -170,7 +170,10 @@ struct SleepYearTests {
                 case 0 where thing.level > 0:
                     // A person gives it another size while it is awake.
                     thing.level = Int.random(in: 1...9, using: &chance)
-                case 1 where thing.level == 0 && !phase.isAwake && thing.record?.state == .asleep:
+                case 1
+                where thing.level == 0 && !phase.isAwake && thing.record?.state == .asleep
+                    && thing.record?.since == phase.since:
+                    // At night, in a window that was looked at already: before, nobody could tell it from the day.
                     thing.level = Int.random(in: 1...9, using: &chance)
                     isTheirs = phase.since
                 // One of the two places is lost, never both.
