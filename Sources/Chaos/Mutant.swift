@@ -82,6 +82,9 @@ enum Mutant: String, CaseIterable, Sendable {
     /// How long jobs under a limit take: long enough for a zombie to wake while its job runs elsewhere.
     var limitedSeconds: ClosedRange<Double> { self == .slotsFreedBySettledList ? 3...6 : 0.6...2.6 }
 
+    /// How long its round goes on: what only a zombie shows comes a few times a minute.
+    var seconds: Int { self == .slotsFreedBySettledList || self == .lostAnswerRepeated ? 60 : 24 }
+
     /// Zombies write only when they still believe in their lease: in these rounds the fence stands alone.
     var needsZombies: Bool { faults == [.stopWorker] }
 }

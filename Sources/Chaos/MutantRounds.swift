@@ -20,7 +20,7 @@ struct MutantRounds: Sendable {
     }
 
     private func settings(_ mutant: Mutant?, faults: [Fault], withZombies: Bool) -> ChaosSettings {
-        var settings = ChaosSettings(seed: seed, seconds: 24, faults: faults)
+        var settings = ChaosSettings(seed: seed, seconds: mutant?.seconds ?? 24, faults: faults)
         settings.mutant = mutant
         settings.workers = 3
         settings.leaseSeconds = 3
