@@ -32,6 +32,7 @@ final class ReplyReader {
     struct Malformed: Error { let reason: String }
 
     private let reader: UnsafeMutablePointer<redisReader>
+    private var frames = ReplyFrames()
 
     init?() {
         guard let reader = unsafe redisReaderCreate() else { return nil }
@@ -41,6 +42,7 @@ final class ReplyReader {
     deinit { unsafe redisReaderFree(reader) }
 
     func feed(_ bytes: UnsafeRawBufferPointer) throws {
+        try unsafe frames.follow(bytes)
         let start = unsafe bytes.baseAddress?.assumingMemoryBound(to: CChar.self)
         guard unsafe redisReaderFeed(reader, start, bytes.count) == REDIS_OK else { throw malformed() }
     }

@@ -13,7 +13,7 @@ struct CorpusTests {
     /// Changed inputs for each one of the corpus; `make fuzz` goes on from there.
     private static let mutationsPerInput = 60
     /// Reading any input takes less, also in a debug build on a busy machine.
-    private static let limit = Duration.seconds(5)
+    private static let limit = Duration.seconds(20)
 
     @Test("every parser has a corpus, and every corpus a parser")
     func corpora() throws {
