@@ -27,18 +27,21 @@ extension SystemTests {
             let cluster = fleet.cluster("blue")
             let began = ContinuousClock.now
             let added = try await fleet.add(
-                "blue", tenant: "acme", mode: "observe", kubeconfig: try fleet.world.kubeconfig(cluster, role: "read"))
+                "blue", tenant: "acme", mode: "observe",
+                kubeconfig: try fleet.world.kubeconfig(cluster, role: "read-only"))
             try #require(added.status == 0, "\(added)")
             let text = try await fleet.succeed(["report", cluster])
             #expect(began.duration(to: .now) < .seconds(120))
-            for title in ["## Nodes", "## Spot candidates", "## Packing", "confidence"] {
+            for title in ["## Nodes", "## Spot candidates", "## Packing", "## Zombie volumes", "## Ghost instances"] {
                 #expect(text.output.contains(title), "\(text)")
             }
             let report = try JSONText(text: try await fleet.succeed(["report", cluster, "--output", "json"]).output)
                 .decode(Report.self)
             #expect(report.costPerHour > 0)
-            let spot = try #require(report.sections.first { $0.id == "spot-candidates" })
-            #expect(spot.rowCount > 0 && (spot.confidence ?? 0) > 0, "\(report)")
+            #expect(report.sections.first { $0.id == "nodes" }.map(\.rowCount) ?? 0 > 0, "\(report)")
+            for section in report.sections where section.savingPerHour != nil {
+                #expect((0...1).contains(section.confidence ?? -1), "\(section)")
+            }
             #expect(
                 !report.remarks.contains { $0.contains("not whole") || $0.contains("could not be read") }, "\(report)")
         }
@@ -50,7 +53,8 @@ extension SystemTests {
             let fleet = try Fleet.current
             let cluster = fleet.cluster("blue")
             _ = try await fleet.add(
-                "blue", tenant: "acme", mode: "observe", kubeconfig: try fleet.world.kubeconfig(cluster, role: "read"))
+                "blue", tenant: "acme", mode: "observe",
+                kubeconfig: try fleet.world.kubeconfig(cluster, role: "read-only"))
             let folder = NSTemporaryDirectory() + "day-zero-\(UUID().uuidString)"
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
             defer { try? FileManager.default.removeItem(atPath: folder) }

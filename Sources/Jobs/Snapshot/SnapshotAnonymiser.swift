@@ -137,6 +137,11 @@ public struct SnapshotAnonymiser {
     /// `true`, `false`, or a number: what annotations decide with.
     private static func isPlain(_ text: String) -> Bool { text == "true" || text == "false" || Int64(text) != nil }
 
+    /// A time as documents hold it: no word of a customer's, in whatever field it stands.
+    private static func isTime(_ text: String) -> Bool {
+        text.utf8.count == 20 && text.wholeMatch(of: /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/) != nil
+    }
+
     private mutating func replacedKey(_ key: String) -> String {
         for prefix in ["kubernetes.io/cluster/", "k8s.io/cluster/"] where key.hasPrefix(prefix) {
             return prefix + replaced(String(key.dropFirst(prefix.count)))
@@ -154,7 +159,7 @@ public struct SnapshotAnonymiser {
     }
 
     private mutating func replaced(_ text: String) -> String {
-        if Self.keptTexts.contains(text) { return text }
+        if Self.keptTexts.contains(text) || Self.isTime(text) { return text }
         if isCollecting {
             collected.insert(text)
             return text

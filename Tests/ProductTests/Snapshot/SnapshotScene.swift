@@ -81,7 +81,7 @@ enum SnapshotScene {
         let pool = SpotPool(region: "us-east-1", zone: "us-east-1a", type: "m5.xlarge")
         snapshot.spotPrices = [
             SpotPrice(pool: pool, price: 80_000, since: now.addingTimeInterval(-6 * 86_400)),
-            SpotPrice(pool: pool, price: 82_000, since: now.addingTimeInterval(-86_400)),
+            SpotPrice(pool: pool, price: 82_000, since: now.addingTimeInterval(-86_400), lastSeen: now),
         ]
         return snapshot
     }
