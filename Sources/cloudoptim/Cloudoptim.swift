@@ -42,8 +42,8 @@ struct Cloudoptim: AsyncParsableCommand {
                 try command.run()
             }
         } catch let error as QueueError {
-            // 42P01: no such table; 3F000: no such schema.
-            let isBare = ["42P01", "3F000"].contains(error.postgres?.sqlState ?? "")
+            // 42P01: no such table; 42883: no such function; 3F000: no such schema.
+            let isBare = ["42P01", "42883", "3F000"].contains(error.postgres?.sqlState ?? "")
             Console.error(
                 error.message + (error.underlying.map { " (\($0))" } ?? "")
                     + (isBare ? "; run `cloudoptim migrate`, or look at DB_SCHEMA" : ""))

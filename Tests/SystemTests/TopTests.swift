@@ -68,7 +68,7 @@ extension SystemTests {
             #expect(
                 text.contains("running \(seen.totals.running)/\(seen.totals.slots)  due \(seen.totals.due)  later "),
                 "\(text.prefix(300))")
-            #expect(text.matches(of: #/\n .{12}  +noop /#).count == seen.running.count)
+            #expect(text.matches(of: #/\n .{12}  +noop /#).count == seen.running.count { $0.kind == "noop" })
             load.kill()
         }
 
@@ -106,7 +106,7 @@ extension SystemTests {
         private struct Snapshot: Decodable {
             struct Queue: Decodable { var due, running: Int }
             struct Worker: Decodable { var running: Int }
-            struct Job: Decodable { var id: String }
+            struct Job: Decodable { var id, kind: String }
             struct Totals: Decodable { var due, running, slots: Int }
             var queues: [Queue]
             var workers: [Worker]
