@@ -15,7 +15,8 @@ extension SystemTests {
         }
 
         private func awaitDone(_ kind: String, _ fleet: Fleet) async throws {
-            try await eventually("\(kind) is done") {
+            // The scheduled first fetch, of every type, goes before: one of a region at a time.
+            try await eventually("\(kind) is done", within: .seconds(240)) {
                 try await fleet.number(
                     "SELECT count(*) FROM job_status WHERE kind = $1 AND state = 'done' AND target = 'region/us-east-1'",
                     [.text(kind)]) >= 1
@@ -60,7 +61,7 @@ extension SystemTests {
                 "enqueue", "fill-price-gap", "--target", "region/us-east-1", "--parameters",
                 #"{"from":"\#(old)","until":"\#(old)","types":["m5.large"]}"#,
             ])
-            try await eventually("what is older than 90 days is marked") {
+            try await eventually("what is older than 90 days is marked", within: .seconds(60)) {
                 try await fleet.number("SELECT count(*) FROM price_day WHERE state = 'unfillable'") == 1
             }
         }

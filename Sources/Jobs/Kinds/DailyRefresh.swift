@@ -29,9 +29,14 @@ public struct DailyRefresh: Job {
     /// Makes the job of one request.
     public init(_ parameters: Parameters) { self.parameters = parameters }
 
-    /// Reads which regions there are.
+    /// Reads which regions were read before: one that never was has its first fetch before it, and needs no second.
     public func observe(_ context: JobContext) async throws -> Observation {
-        Observation(now: context.now, regions: try await context.sources.registry.regions())
+        var regions: [String] = []
+        for region in try await context.sources.registry.regions()
+        where try await context.sources.prices.source("spot/\(region)") != nil {
+            regions.append(region)
+        }
+        return Observation(now: context.now, regions: regions)
     }
 
     /// One follow-up for each source and region, once a day; a region goes on by itself where it was stopped.
@@ -42,7 +47,7 @@ public struct DailyRefresh: Job {
         }
         // Regions of AWS: about 35, and at most 50 follow-ups in one decision.
         let regions = observation.regions.prefix((Decision.followUpsMax - 1) / 2)
-        var followUps = [JobRequest(FetchAdvisor.kind, key: key("advisor"))]
+        var followUps = regions.isEmpty ? [] : [JobRequest(FetchAdvisor.kind, key: key("advisor"))]
         for region in regions {
             let target = "region/\(region)"
             let history = JSONText(text: "{\"history_days\":\(parameters.history_days ?? 7)}")

@@ -115,6 +115,11 @@ struct SavingsMeasureTests {
             JobRequest(MeasureSavings.kind, parameters: JSONText(text: #"{"days":2}"#), target: "prod"))
         #expect(outcome.records.count == 2)
         #expect(outcome.records.allSatisfy { $0.value.text.contains("\"amount\":2400000") })
+        // A region that was never read is left to its first fetch.
+        #expect(try await scene.run(JobRequest(DailyRefresh.kind), tenant: "").followUps.isEmpty)
+        let fetch = JobRequest(
+            FetchSpotPrices.kind, parameters: JSONText(text: #"{"types":["m5.large"]}"#), target: "region/us-east-1")
+        try await scene.run(fetch, tenant: "")
         let refresh = try await scene.run(JobRequest(DailyRefresh.kind), tenant: "")
         #expect(
             refresh.followUps.map { "\($0.kind) \($0.target)" } == [

@@ -72,7 +72,7 @@ final class Fleet: Sendable {
             "DATABASE_URL": try variable("TEST_DATABASE_URL"), "DB_SCHEMA": name.replacing("-", with: "_"),
             "REDIS_URL": try variable("TEST_REDIS_URL"), "REDIS_PREFIX": name, "JOBSPECS_DIR": "\(root)/jobspecs",
             "AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
-            "EGRESS_ALLOWED_CIDRS": "127.0.0.0/8", "HTTP_PORT": "0", "HOSTNAME": "test",
+            "EGRESS_ALLOWED_CIDRS": "127.0.0.0/8", "SPOT_ADVISOR_URL": "none", "HTTP_PORT": "0", "HOSTNAME": "test",
             "SEALING_KEY": "k1:" + Data((0..<32).map { _ in UInt8.random(in: 0...255) }).base64EncodedString(),
         ]
         environment.merge(own.merging(plan.environment) { $1 }) { $1 }
