@@ -50,7 +50,7 @@ extension SystemTests {
             }
             for command in [["snapshot", cluster], ["snapshot", cluster, "--anonymise"], ["report", cluster]] {
                 let answer = try await fleet.succeed(command)
-                #expect(answer.output.contains("us-east-1"), "\(command)")
+                #expect(answer.output.contains(command[0] == "report" ? "## Nodes" : "us-east-1"), "\(command)")
                 written += answer.output + answer.errors
             }
             for row in try await fleet.rows("SELECT id FROM job_status") {
