@@ -45,8 +45,11 @@ struct SpotMarket: Sendable {
         }
         if types.isEmpty { types = InstanceCatalogue.common.map(\.name) }
         if zones.isEmpty { zones = ["a", "b", "c"].map { call.region + $0 } }
-        let end = min(now, parameters["EndTime"].flatMap(Timestamp.parse) ?? now)
         let earliest = now.addingTimeInterval(-90 * 86400)
+        let asked = min(now, parameters["EndTime"].flatMap(Timestamp.parse) ?? now)
+        // What ended before that is kept no more: a walk through the pages may meet a clock that was moved.
+        if asked < earliest { types = [] }
+        let end = max(earliest, asked)
         let start = max(earliest, min(end, parameters["StartTime"].flatMap(Timestamp.parse) ?? earliest))
         var rows: [(time: Double, xml: String)] = []
         for type in types {
