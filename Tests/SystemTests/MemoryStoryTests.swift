@@ -52,12 +52,6 @@ extension SystemTests {
                 #"{"cluster":"\#(fleet.cluster("dev"))","namespace":"shop","app":"\#(app)",\#(what)}"#)
         }
 
-        /// Whether a job has ended well; one that had nothing to do leaves no row.
-        private func isOver(_ fleet: Fleet, _ job: String) async throws -> Bool {
-            let state = try await fleet.state(of: job)
-            return state == nil || state == "done"
-        }
-
         @Test("What needs a little more gets it and lives; what leaks is raised twice, then left to a person")
         func outOfMemory() async throws {
             let fleet = try Fleet.current
@@ -87,7 +81,7 @@ extension SystemTests {
             #expect(try await fleet.number("SELECT count(*) FROM memory_raise_status") == 1)
             try await fleet.succeed(["simulate", "clock", "advance", "700"])
             let looked = try await fleet.enqueue("remediate-oom", ["--target", fleet.cluster("dev")])
-            try await eventually("it is looked at again") { try await isOver(fleet, looked) }
+            try await eventually("it is looked at again") { try await fleet.isOver(looked) }
             #expect(try await limit(fleet, name) == after)
 
             // Now it is killed ten seconds after each start, whatever it may have.
@@ -96,14 +90,14 @@ extension SystemTests {
                 // The cooldown passes on the simulated clock, and with it the time to the next kill.
                 try await fleet.succeed(["simulate", "clock", "advance", "620"])
                 let look = try await fleet.enqueue("remediate-oom", ["--target", fleet.cluster("dev")])
-                try await eventually("it is looked at") { try await isOver(fleet, look) }
+                try await eventually("it is looked at") { try await fleet.isOver(look) }
                 return try await fleet.number(
                     "SELECT count(*) FROM finding_status WHERE code LIKE 'oom-%' AND severity = 'critical'") > 0
             }
             let end = try await limit(fleet, name)
             try await fleet.succeed(["simulate", "clock", "advance", "3000"])
             let last = try await fleet.enqueue("remediate-oom", ["--target", fleet.cluster("dev")])
-            try await eventually("it is looked at once more") { try await isOver(fleet, last) }
+            try await eventually("it is looked at once more") { try await fleet.isOver(last) }
             #expect(try await limit(fleet, name) == end, "the loop has ended")
             #expect(try await fleet.number("SELECT count(*) FROM memory_raise_status") <= 4)
         }

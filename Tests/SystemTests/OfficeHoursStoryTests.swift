@@ -62,7 +62,7 @@ extension SystemTests {
         /// Runs a kind once and waits for its end.
         private func run(_ fleet: Fleet, _ kind: String) async throws {
             let id = try await fleet.enqueue(kind, ["--target", fleet.cluster("dev")])
-            try await eventually("\(kind) ends", within: .seconds(60)) { try await isOver(fleet, id) }
+            try await eventually("\(kind) ends", within: .seconds(60)) { try await fleet.isOver(id) }
         }
 
         @Test(

@@ -285,3 +285,11 @@ extension Trait where Self == FleetScope {
 
 /// Real processes on real servers, one suite after the other: they measure time, and this machine may be small.
 @Suite(.serialized) enum SystemTests {}
+
+extension Fleet {
+    /// Whether a job has ended; one that had nothing to do leaves no row.
+    func isOver(_ job: String) async throws -> Bool {
+        let state = try await state(of: job)
+        return state == nil || state == "done"
+    }
+}
