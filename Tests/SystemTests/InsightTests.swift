@@ -109,6 +109,7 @@ extension SystemTests {
             }
             func ask() async throws -> Scale { try JSONText(text: try await get(port, "/scale").text).decode() }
             _ = try await fleet.rows("DELETE FROM job")
+            _ = try await fleet.rows("DELETE FROM worker")
             #expect(try await ask().needed_workers == 0)
             try await fleet.succeed(["enqueue", "noop", "--count", "33"])
             let scale = try await ask()
