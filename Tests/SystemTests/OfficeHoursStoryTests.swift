@@ -121,8 +121,9 @@ extension SystemTests {
                 try await eventually("the marks are off") {
                     try await deployments(fleet).allSatisfy { $0.metadata.annotations?["cloudoptim.io/asleep"] == nil }
                 }
-                #expect(
-                    try await fleet.number("SELECT count(*) FROM sleeper_status WHERE state NOT IN ('awake')") == 0)
+                try await eventually("the ledger says so too") {
+                    try await fleet.number("SELECT count(*) FROM sleeper_status WHERE state NOT IN ('awake')") == 0
+                }
             }
             // Each object once asleep and once woken in each night: nothing was done twice.
             #expect(
