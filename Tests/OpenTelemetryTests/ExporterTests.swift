@@ -82,7 +82,7 @@ struct ExporterTests {
     func busy() async throws {
         let queue = SpanQueue()
         SpanTracer(sampler: .always, queue: queue).withSpan("a") { _ in }
-        await exporter("/busy", queue).flush()
+        await exporter("/busy", queue, timeout: .seconds(60)).flush()
         let bodies = try await collector.seen().map(\.body)
         #expect(bodies.count == 3 && Set(bodies).count == 1, "two refusals, then the same again")
     }
