@@ -104,7 +104,9 @@ var targets: [Target] = [
         "QueueTests",
         ["JobQueue", "Scheduler", "Worker", "Postgres", "Redis", "Threads", "TestSupport", log, lifecycle]),
     tests("HTTPClientTests", ["HTTPClient", "TestSupport"]),
-    tests("OpenTelemetryTests", ["OpenTelemetry", "HTTPClient", "JobQueue", "Worker", log, tracing, lifecycle]),
+    tests(
+        "OpenTelemetryTests",
+        ["OpenTelemetry", "HTTPClient", "JobQueue", "Worker", "TestSupport", log, tracing, lifecycle]),
     tests("AWSTests", ["AWS", "HTTPClient", "Sealing", "Infrastructure", "TestSupport"]),
     tests("KubernetesTests", ["Kubernetes", "HTTPClient", "Infrastructure", "Simulator", "TestSupport", log, yams]),
     tests(

@@ -4,6 +4,7 @@ import JobQueue
 import Logging
 import ServiceLifecycle
 import Synchronization
+import TestSupport
 import Testing
 import Tracing
 import Worker
@@ -45,7 +46,7 @@ struct JobTraceTests {
             }
             try await withThrowingTaskGroup(of: Void.self) { tasks in
                 tasks.addTask { try await group.run() }
-                while queue.count < count { try await Task.sleep(for: .milliseconds(5)) }
+                try await eventually("\(count) spans have ended") { queue.count >= count }
                 await group.triggerGracefulShutdown()
                 try await tasks.waitForAll()
             }
