@@ -28,6 +28,8 @@ passed=$$(grep -oE 'Test run with [0-9]+ tests?.* passed' $(1)/tests.log | grep 
 failed=$$(grep -cE '^.{0,8} Test .* failed after' $(1)/tests.log) || true
 if ((failed > 0)) && ((status == 0)); then status=1; fi
 jq -n --argjson passed "$$passed" --argjson failed "$$failed" --argjson status "$$status" '{ verdict: (if $$status == 0 and $$passed > 0 then "pass" else "fail" end), exit_code: $$status, summary: "\($$passed) passed, \($$failed) failed" }' >$(1)/report.json
+# What failed is said once more at the end, where a reader of a long log looks first.
+grep -aE '^.{0,8} (Test .* (recorded an issue|failed after)|Suite .* failed)|Fatal error|unexpected signal' $(1)/tests.log | cut -c1-600 | head -60 || true
 printf '\n%d passed, %d failed\n' "$$passed" "$$failed"
 exit "$$status"
 endef
