@@ -5,18 +5,25 @@ extension RemoteCluster {
     /// Reads whole lists, one after another, each page by page at one resourceVersion.
     ///
     /// One list that cannot be read does not spoil the others: its reading says so. A credential that is refused, an address
-    /// that may not be called and an end of the task spoil everything.
+    /// that may not be called and an end of the task spoil everything. So does an API server that answers for nothing: its
+    /// circuit must see that. (`usage` alone may fail: another server's answer, which ours only passes on.)
     /// - Throws: `FarSideError`; `CancellationError`.
     public func objects(_ lists: Set<ClusterList>, now: Date) async throws -> ClusterObjects {
         var objects = ClusterObjects()
+        var trouble: KubernetesError?
         for list in lists.sorted() {
             try Task.checkCancellation()
             do {
                 objects.readings.append(try await read(list, into: &objects, now: now))
             } catch let error as KubernetesError {
-                objects.readings.append(try RemoteCluster.reading(of: list, failed: error, now: now))
+                let hasAnswered = objects.readings.contains { $0.outcome != .failed }
+                if !hasAnswered, [.network, .timeout].contains(error.code) { throw error.farSide }
+                let reading = try RemoteCluster.reading(of: list, failed: error, now: now)
+                objects.readings.append(reading)
+                if reading.outcome == .failed, list != .usage { trouble = error }
             }
         }
+        if let trouble, objects.readings.allSatisfy({ $0.outcome == .failed }) { throw trouble.farSide }
         objects.sort()
         return objects
     }

@@ -48,6 +48,24 @@ struct ClusterObjectsTests {
         #expect(error?.code == .unauthorized)
     }
 
+    @Test("an API server that cannot be reached, or fails for every list, is an error: its circuit must see it")
+    func unreachable() async throws {
+        let silent = RecordedServer([RecordedServer.Step](repeating: .fail(.cannotConnect, reached: false), count: 4))
+        let error = await #expect(throws: FarSideError.self) {
+            _ = try await silent.cluster().objects([.nodes, .pods], now: now)
+        }
+        #expect(error?.code == .network && silent.left == 0)
+        let failing = RecordedServer([RecordedServer.Step](repeating: .answer(500), count: 8))
+        let fault = await #expect(throws: FarSideError.self) {
+            _ = try await failing.cluster().objects([.nodes, .pods], now: now)
+        }
+        #expect(fault?.code == .fault)
+        // The metrics are another server's, behind the API server.
+        let metrics = RecordedServer([RecordedServer.Step](repeating: .answer(503), count: 4))
+        let objects = try await metrics.cluster().objects([.usage], now: now)
+        #expect(objects.reading(.usage)?.outcome == .failed)
+    }
+
     @Test("budgets come by policy/v1 and from an older server by policy/v1beta1, where an empty selector covers no pod")
     func budgets() async throws {
         let items = [

@@ -163,8 +163,15 @@ extension SystemTests {
                         [.text(node)]) == 1
                 }
             }
-            let launches = try await world.state().launchesByToken.filter { !before.contains($0.key) }
-            #expect(launches.values.map(\.instanceIDs.count) == [1])
+            // Every launch is somebody's one replacement: the test before leaves a node whose launch was refused till its end.
+            try await eventually("each launched instance is the replacement of one node") {
+                let launches = try await world.state().launchesByToken.filter { !before.contains($0.key) }
+                #expect(launches.values.allSatisfy { $0.instanceIDs.count == 1 }, "\(launches)")
+                let replacements = try await fleet.rows(
+                    "SELECT replacement FROM interruption WHERE replacement = ANY ($1::text[])",
+                    [.textArray(launches.values.flatMap(\.instanceIDs))])
+                return !launches.isEmpty && replacements.count == launches.count
+            }
         }
 
         @Test("Every AWS call is refused for a while: the messages wait in their queue and are read afterwards")
