@@ -39,7 +39,7 @@ struct PollSQSTests {
             attempt: 1, attemptsMax: 1, parameters: .emptyObject, checkpoint: nil, timeLeft: .seconds(60),
             traceparent: nil, isLate: false)
         let run = MemoryRun(world: scene.world, stores: scene.stores, effects: scene.effects)
-        let outcome = try await scene.runner.run(HandlerContext(job: job, deadline: .now + .seconds(60), run: run))
+        let outcome = try await scene.runner.run(HandlerContext(job: job, deadline: .now + .seconds(3600), run: run))
         #expect(await scene.world.deleted.isEmpty)
         await outcome.afterCommit?()
         #expect(await scene.world.deleted == ["r-m-1"])

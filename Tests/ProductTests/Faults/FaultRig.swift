@@ -105,8 +105,9 @@ struct FaultRig {
             specs: specs, inFlight: hands.inFlight, shortCut: PushShortCut(FaultyBroker(real: broker, point: point)),
             logger: logger)
         for job in claimed {
+            // Its deadline is one of real time, which a loaded machine may spend waiting: far ahead, so that only faults end it.
             let run = ActiveRun(
-                job, worker: hands.worker, claimedAt: .now, ledger: faulty, inFlight: hands.inFlight,
+                job, worker: hands.worker, claimedAt: .now + .seconds(3600), ledger: faulty, inFlight: hands.inFlight,
                 trust: hands.trust, drain: hands.drain)
             guard hands.inFlight.admit(run, isAlone: false) else { continue }
             await execution.run(run)

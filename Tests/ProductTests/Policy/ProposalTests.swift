@@ -239,7 +239,7 @@ struct DisruptionLimitTests {
         return try await runner.run(
             actions,
             context: HandlerContext(
-                job: job, deadline: .now + .seconds(60),
+                job: job, deadline: .now + .seconds(3600),
                 run: MemoryRun(world: scene.world, stores: scene.stores, effects: scene.effects)))
     }
 

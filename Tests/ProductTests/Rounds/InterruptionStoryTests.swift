@@ -128,7 +128,7 @@ struct InterruptionStoryTests {
             traceparent: nil, isLate: false)
         let run = MemoryRun(world: scene.world, stores: scene.stores, effects: scene.effects)
         _ = try await RoundRunner(sources: scene.sources, modeMax: { _ in .observe })
-            .run(HandlerContext(job: job, deadline: .now + .seconds(600), run: run))
+            .run(HandlerContext(job: job, deadline: .now + .seconds(3600), run: run))
         #expect(await scene.world.calls.isEmpty)
     }
 
