@@ -127,6 +127,11 @@ extension SystemTests {
                     == 0
             }
             #expect(try await fleet.number("SELECT count(*) FROM job_dead") == 0)
+            let told = try #require(
+                try await fleet.rows(
+                    "SELECT progress ->> 'done', progress ->> 'total' FROM job_status WHERE kind = 'drain-node'"
+                ).first)
+            #expect(told.text(0) == told.text(1) && told.text(0) != "0", "it told how far it was, to its end")
             #expect(try await fleet.number("SELECT count(*) FROM effect_log WHERE state = 'intended'") == 0)
             #expect(try await fleet.number("SELECT count(*) FROM effect_log WHERE key LIKE 'cordon/%'") == 1)
             #expect(

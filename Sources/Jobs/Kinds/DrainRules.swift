@@ -59,9 +59,16 @@ struct DrainRules {
             heartbeat(hook, interruption)
             pause = min(pause, DrainRules.heartbeatEvery)
         }
+        decision.progress = progress(left: movable, "pods leave")
         decision.memory = try JSONText(encoding: memory)
         decision.next = .again(afterMilliseconds: pause)
         return decision
+    }
+
+    /// Pods that have left, of all that had to.
+    private func progress(left: [Pod], _ note: String) -> JobProgress {
+        let all = Set(memory.asked.keys).union(left.map(\.uid)).count
+        return JobProgress(done: all - left.count, total: all, note: note)
     }
 
     private var isCordonSettled: Bool { memory.isCordoned || memory.cordonTries >= DrainRules.cordonTriesMax }
@@ -253,6 +260,7 @@ struct DrainRules {
         } else if seen.now.timeIntervalSince(interruption.deadline) > DrainRules.overtimeMax {
             return stop(node, interruption, left: left)
         }
+        decision.progress = progress(left: left, "empty: waits for the end of its instance")
         decision.memory = try JSONText(encoding: memory)
         // Until its instance has ended, which it does at its deadline; nobody is waiting for this.
         let left = Int64(interruption.deadline.timeIntervalSince(seen.now) * 1000)

@@ -53,6 +53,7 @@ public struct FetchOnDemandPrices: Job {
         if let next = observation.page.next, next != memory.token, memory.pages < FetchOnDemandPrices.pagesMax {
             memory.token = next
             decision.memory = try JSONText(encoding: memory)
+            decision.progress = JobProgress(done: memory.types, note: "types")
             decision.next = .again(afterMilliseconds: 0)
             return decision
         }

@@ -133,9 +133,20 @@ struct ReplaceRules {
                         template: template, capacity: step.capacity, overrides: step.pools, tags: memory.tags)),
                 reason: "\(interruption.instance) is about to go; \(step.summary), \(step.pools.count) pools")
         ]
+        decision.progress = progress
         decision.memory = try JSONText(encoding: memory)
         decision.next = .again(afterMilliseconds: pause)
         return decision
+    }
+
+    /// Launched, and joined.
+    private var progress: JobProgress {
+        if let launched = memory.launched {
+            return JobProgress(done: 1, total: 2, note: "waits for the node of \(launched.id)")
+        }
+        let steps = memory.plan?.steps.count ?? 0
+        return JobProgress(
+            done: 0, total: 2, note: "launch \(memory.launches + 1), step \(min(memory.step + 1, steps)) of \(steps)")
     }
 
     private func key(_ interruption: Interruption) -> String {
@@ -191,6 +202,7 @@ struct ReplaceRules {
 
     /// A pause, then the same step under the same key.
     private mutating func again(_ interruption: Interruption, after milliseconds: Int64) throws -> Decision {
+        decision.progress = progress
         decision.memory = try JSONText(encoding: memory)
         decision.next = .again(afterMilliseconds: milliseconds)
         return decision
@@ -230,6 +242,7 @@ struct ReplaceRules {
     // MARK: The end
 
     private mutating func look(after milliseconds: Int64) throws -> Decision {
+        decision.progress = progress
         decision.memory = try JSONText(encoding: memory)
         decision.next = .again(afterMilliseconds: milliseconds)
         return decision

@@ -139,6 +139,11 @@ public struct RightsizeWorkloads: Job {
         }
         decision.memory = try JSONText(encoding: memory)
         decision.result = try JSONText(encoding: summary(all, memory))
+        if !memory.seen.isEmpty {
+            decision.progress = JobProgress(
+                done: memory.seen.count - memory.watches.count, total: memory.seen.count,
+                note: "\(memory.watches.count) changes are watched")
+        }
         if !decision.actions.isEmpty {
             // What was refused for a moment is asked again a little later.
             let isRetry =

@@ -207,9 +207,28 @@ struct NodePlanRules {
             alive.seenAt = seen.now
             decision.facts.append(.nodePlan(alive))
         }
+        decision.progress = progress
         decision.memory = try JSONText(encoding: memory)
         decision.next = .again(afterMilliseconds: milliseconds)
         return decision
+    }
+
+    /// Pods moved and nodes removed, of all that the plan means to.
+    private var progress: JobProgress {
+        let total = memory.plan.removals.reduce(0) { $0 + $1.moves.count + 1 }
+        let places = Dictionary(seen.snapshot.objects.pods.map { ($0.uid, $0.nodeName) }) { first, _ in first }
+        let left = remaining.reduce(0) { count, item in
+            count + 1 + item.removal.moves.count { places[$0.pod.uid] == item.node.name }
+        }
+        let note: String
+        if let abort = memory.abort {
+            note = "gives back: \(abort)"
+        } else if memory.replacement?.hasJoined == false {
+            note = "waits for the node that comes first"
+        } else {
+            note = remaining.first.map { "empties \($0.node.name)" } ?? "waits for its nodes to go"
+        }
+        return JobProgress(done: total - left, total: total, note: String(note.prefix(200)))
     }
 
     private mutating func cordon(_ mine: NodePlan) throws -> Decision {

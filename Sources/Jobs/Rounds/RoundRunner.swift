@@ -46,6 +46,7 @@ public struct RoundRunner: Handler {
         }
         if try await isOff(context) { return Outcome(isEmpty: true) }
         let approval = try await Approval(sources: sources, context: context, modeMax: modeMax(context.job.kind))
+        var told: JobProgress?
         while true {
             try Task.checkCancellation()
             var decision: Decision
@@ -53,7 +54,7 @@ public struct RoundRunner: Handler {
                 decision = try await self.decision(
                     of: job, state: &state, digests: approval.mayPropose, context: context)
             } catch let open as CircuitGate.Open {
-                context.log("a far side does not answer: waits for the next probe")
+                context.log(open.why)
                 return Outcome(againAfter: open.wait)
             }
             var records = try FactRecords.records(of: decision, context: context)
@@ -100,8 +101,9 @@ public struct RoundRunner: Handler {
             case .again(let milliseconds):
                 let isChanged =
                     !decision.actions.isEmpty || !records.isEmpty || !decision.acknowledgements.isEmpty
-                    || state.memory != decision.memory || decision.progress != nil
-                if let progress = decision.progress { context.log("\(progress)") }
+                    || state.memory != decision.memory || decision.progress != told
+                if let progress = decision.progress, progress != told { context.log("\(progress)") }
+                told = decision.progress
                 state.round += 1
                 state.decision = nil
                 state.reports = reports

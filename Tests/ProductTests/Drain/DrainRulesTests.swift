@@ -56,6 +56,16 @@ struct DrainRulesTests {
         #expect(keys(decision) == ["evict/prod/u-a"])
     }
 
+    @Test("its progress is the pods that have left, of all that had to")
+    func progress() throws {
+        var memory = asked("gone", .init(tries: 1))
+        memory.asked["u-a"] = .init(tries: 1)
+        let first = try decide(seen(pods: [Scene.pod("a"), Scene.pod("b")], memory: memory))
+        #expect(first.progress == JobProgress(done: 1, total: 3, note: "pods leave"))
+        let last = try decide(seen(pods: [], memory: memory, isInstanceKnown: true))
+        #expect(last.progress == JobProgress(done: 2, total: 2, note: "empty: waits for the end of its instance"))
+    }
+
     @Test("critical pods wait until every other was asked, and no longer")
     func tiers() throws {
         let pods = [Scene.pod("dns", priority: "system-cluster-critical"), Scene.pod("a")]

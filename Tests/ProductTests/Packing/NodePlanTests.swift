@@ -73,6 +73,30 @@ import Testing
         #expect(savings == [192_000])
     }
 
+    @Test("its progress is pods moved and nodes removed, never falls, and ends at all of them")
+    func progress() throws {
+        var world = NodePlanTests.world()
+        var memory: NodePlanMemory?
+        var reports: [ActionReport] = []
+        var told: [JobProgress] = []
+        for _ in 0..<100 {
+            let observation = NodePlanObservation(
+                snapshot: world.snapshot, account: "123456789012", policy: NodePlanTests.policy, mode: .apply,
+                plans: world.plans, interruptions: [], launch: nil, reports: reports, memory: memory)
+            let decision = try Defrag(.init()).decide(observation)
+            if let progress = decision.progress { told.append(progress) }
+            reports = world.carryOut(decision)
+            world.commit(decision)
+            guard case .again(let pause) = decision.next else { break }
+            memory = try decision.memory?.decode()
+            world.advance(pause)
+        }
+        #expect(Set(told.map(\.total)) == [3], "two pods and their node")
+        #expect(told.map(\.done) == told.map(\.done).sorted())
+        #expect(Set(told.map(\.done)).isSuperset(of: [0, 2]))
+        #expect(told.first?.note == "empties a")
+    }
+
     @Test("a worker killed after acting in any round does nothing twice and ends where it would have")
     func survivesKills() throws {
         var calm = NodePlanTests.world()
