@@ -32,9 +32,11 @@ public enum JobScope: Hashable, Sendable {
     case cluster(String)
     /// The slots of one schedule row, by its id.
     case schedule(String)
+    /// A far API, everywhere (`kubernetes`) or of one target (`kubernetes/prod-eu`). It has rates, and is not paused.
+    case api(String)
 
     /// The scopes' names, as people write them.
-    public static let words = ["queue", "kind", "cluster", "tenant", "schedule", "all"]
+    public static let words = ["queue", "kind", "cluster", "tenant", "schedule", "api", "all"]
 
     /// Reads a scope from its word and name; nil for another word, for a name with `all` and for none with the others.
     public init?(_ word: String, _ name: String) {
@@ -46,6 +48,7 @@ public enum JobScope: Hashable, Sendable {
         case "tenant": self = .tenant(name)
         case "cluster": self = .cluster(name)
         case "schedule": self = .schedule(name)
+        case "api": self = .api(name)
         default: return nil
         }
     }
@@ -59,6 +62,7 @@ public enum JobScope: Hashable, Sendable {
         case .tenant: "tenant"
         case .cluster: "cluster"
         case .schedule: "schedule"
+        case .api: "api"
         }
     }
 
@@ -67,7 +71,7 @@ public enum JobScope: Hashable, Sendable {
         switch self {
         case .all: ""
         case .kind(let kind): kind.rawValue
-        case .queue(let name), .tenant(let name), .cluster(let name), .schedule(let name): name
+        case .queue(let name), .tenant(let name), .cluster(let name), .schedule(let name), .api(let name): name
         }
     }
 }

@@ -52,8 +52,9 @@ public struct JobLimit: Sendable, Equatable {
             }
         }
         let all = ["queue", "kind", "tenant", "cluster"]
-        guard all.contains(scope.word) else {
-            throw QueueError(.invalid, "a limit is of a \(all.joined(separator: ", ")), not of \(scope.word)")
+        guard all.contains(scope.word) || (scope.word == "api" && rate != nil) else {
+            throw QueueError(
+                .invalid, "a limit is of a \(all.joined(separator: ", ")), or the rate of an api; not of \(scope.word)")
         }
         try check("running", runningMax, 1...10_000, on: all)
         try check("weight", weight, 1...1000, on: ["tenant"])

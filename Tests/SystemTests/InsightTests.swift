@@ -184,10 +184,10 @@ extension SystemTests {
                 ["enqueue", "noop"],
                 environment: settings.merging(["TRACEPARENT": "00-\(trace)-00f067aa0ba902b7-01"]) { $1 }
             ).expectSuccess()
-            func span(_ name: String) -> [String: String]? {
+            func span(_ name: String, in trace: String = trace) -> [String: String]? {
                 collector.output.split(separator: "\n").compactMap { line in
                     try? JSONText(text: String(line)).decode([String: String].self)  // its first line is the port
-                }.first { $0["name"] == name }
+                }.first { $0["name"] == name && $0["trace"] == trace }
             }
             let run = try await eventually("the worker's run is exported") { span("run noop") }
             let enqueue = try #require(span("enqueue noop"))
@@ -196,6 +196,19 @@ extension SystemTests {
             #expect(run["parent"] == enqueue["span"])
             #expect(run["service"] == "cloudoptim-worker" && enqueue["service"] == "cloudoptim-enqueue")
             #expect(run["token"] == "open sesame")
+
+            // The same from SQL, within the caller's own trace.
+            let other = "4bf92f3577b34da6a3ce929d0e0e4737"
+            let bySQL = "SELECT enqueue('noop', traceparent => $1)"
+            _ = try await fleet.rows(bySQL, [.text("00-\(other)-00f067aa0ba902b8-01")])
+            let second = try await eventually("its run is exported, too") { span("run noop", in: other) }
+            #expect(second["parent"] == "00f067aa0ba902b8")
+            worker.kill()
+            let odd = try await fleet.text(bySQL, [.text("nonsense")])
+            #expect(
+                try await fleet.number(
+                    "SELECT count(*) FROM job WHERE id = $1::uuid AND traceparent IS NULL", [.text(try #require(odd))])
+                    == 1)
         }
 
         @Test(

@@ -93,6 +93,36 @@ extension SystemTests {
             #expect(try await fleet.number("SELECT attempt FROM job WHERE id = $1::uuid", [.text(id)]) <= 3)
         }
 
+        @Test("The rate of a far API holds the jobs that ask it, and they say so")
+        func farRate() async throws {
+            let fleet = try Fleet.current
+            try await fleet.database.script("TRUNCATE job, job_key, job_slot, job_limit, circuit, lead, worker")
+            let blue = fleet.cluster("blue")
+            if try await fleet.number("SELECT count(*) FROM cluster") == 0 {
+                try #require(try await fleet.add("blue", tenant: "acme", mode: "observe").status == 0)
+            }
+            let set = try await fleet.succeed([
+                "limits", "set", "api", "kubernetes/\(blue)", "--rate", "0.01", "--by", "anna",
+            ])
+            #expect(set.output == "api kubernetes/\(blue): 0.01 per second, burst 1, set by anna\n")
+            let roles = try await fleet.startRoles()
+            defer { for role in roles { role.kill() } }
+            let id = try await eventually("a job waits for a token", within: .seconds(60)) {
+                _ = try await fleet.run(["enqueue", "snapshot-cluster", "--target", blue])
+                return try await fleet.text(
+                    """
+                    SELECT j.id FROM job j JOIN job_log_line l ON l.job_id = j.id
+                     WHERE j.state = 0 AND j.snoozes > 0 AND l.line LIKE '%rate for kubernetes leaves no room%'
+                    """)
+            }
+            let told: Explanation = try await fleet.succeed(["jobs", "explain", id, "-o", "json"]).json()
+            let rate = told.reasons.first { $0.code == "rate" }
+            #expect(rate?.text.contains("operator/api:kubernetes/\(blue)") == true, "\(told)")
+            #expect(try await fleet.number("SELECT attempt FROM job WHERE id = $1::uuid", [.text(id)]) <= 1)
+            try await fleet.succeed(["limits", "clear", "api", "kubernetes/\(blue)"])
+            try await fleet.database.script("TRUNCATE job, job_key, circuit")
+        }
+
         @Test("Every reason for which a job waits is named, with who and until when")
         func reasons() async throws {
             let fleet = try Fleet.current
@@ -121,9 +151,19 @@ extension SystemTests {
             #expect(all["paused"]?.contains("queue default, by ben since ") == true, "\(all)")
             #expect(all["paused"]?.hasSuffix(": audit") == true, "\(all)")
             #expect(all["limit-full"]?.contains("its limit \"l\" is full: job ") == true, "\(all)")
+            _ = try await fleet.rows(
+                """
+                WITH w AS (INSERT INTO worker (id, host, queues, kinds, slots, in_flight_max, version, expires_at)
+                           VALUES (uuid_v7(), 'h', '{default}', '{noop}', 1, 1, '1', now() + interval '1 minute') RETURNING id)
+                INSERT INTO job (id, queue, kind, lane, run_at, state, worker_id, fence, claimed_at, deadline_at, timeout_seconds,
+                                 max_attempts)
+                SELECT uuid_v7(), 'default', 'noop', 2, now(), 1, w.id, 1, now(), now() + interval '1 minute', 60, 1 FROM w
+                RETURNING id
+                """)
+            #expect(try await codes()["workers-busy"]?.contains("1 jobs on 1 workers with 1 slots") == true)
             try await fleet.succeed(["jobs", "snooze", id, "--for", "1h"])
             #expect(try await codes()["not-due"]?.contains("it is not due before") == true)
-            try await fleet.database.script("TRUNCATE job, job_key, job_slot, pause, rate_bucket")
+            try await fleet.database.script("TRUNCATE job, job_key, job_slot, pause, rate_bucket, worker")
         }
     }
 }

@@ -2,15 +2,16 @@ import Infrastructure
 import JobQueue
 import Synchronization
 
-/// The way of one round to its far sides, through their circuits. Lane 0 is never held: its calls are probes.
+/// The way of one round to its far sides, through their circuits and rates. Lane 0 is never held: its calls are probes.
 final class CircuitGate: Sendable {
     private let circuits: any Circuits
     private let job: ClaimedJob
     private let asked = Mutex<Set<FarSide>>([])
 
-    /// A circuit is open: the job runs again after the time.
+    /// A circuit is open, or a rate leaves no room: the job runs again after the time.
     struct Open: Error {
         let wait: Duration
+        let why: String
     }
 
     init(_ circuits: any Circuits, _ job: ClaimedJob) {
@@ -18,12 +19,22 @@ final class CircuitGate: Sendable {
         self.job = job
     }
 
-    /// Goes through, or throws `Open`.
+    /// Goes through, or throws `Open`. A round passes each far side once.
     func pass(_ side: FarSide) async throws {
-        if job.lane != .interruption, let wait = try await circuits.wait(for: side, of: job.target) {
-            throw Open(wait: wait + .seconds(Double.random(in: 0..<2)))  // not all at the same moment
+        guard asked.withLock({ $0.insert(side).inserted }), job.lane != .interruption else { return }
+        // Those that wait are not to come back all at the same moment.
+        if let wait = try await circuits.wait(for: side, of: job.target) {
+            asked.withLock { _ = $0.remove(side) }
+            throw Open(
+                wait: wait + .seconds(Double.random(in: 0..<2)),
+                why: "\(side.rawValue) does not answer: waits for the next probe")
         }
-        asked.withLock { _ = $0.insert(side) }
+        if let wait = try await circuits.room(for: side, of: job.target) {
+            asked.withLock { _ = $0.remove(side) }
+            throw Open(
+                wait: max(.seconds(1), wait * Double.random(in: 1..<2)),
+                why: "the operators' rate for \(side.rawValue) leaves no room: waits for a token")
+        }
     }
 
     /// Every far side that was asked has answered.

@@ -35,6 +35,10 @@ enum ExplainStatements {
           FROM j JOIN rate_bucket b ON b.key = j.rate_key OR b.key IN (
                SELECT 'operator/' || l.scope || ':' || l.name FROM job_limit l
                 WHERE l.per_second IS NOT NULL AND \(LimitStatements.holds))
+               OR (j.snoozes > 0 AND j.target <> '' AND b.key IN (
+                   SELECT 'operator/api:' || l.name FROM job_limit l
+                    WHERE l.scope = 'api' AND (position('/' IN l.name) = 0
+                                               OR right(l.name, length(j.target) + 1) = '/' || j.target)))
          WHERE b.tokens + extract(epoch FROM now() - b.at) * b.per_second < 1
         UNION ALL
         SELECT 'no-worker', 'no live worker takes queue "' || j.queue || '" and kind "' || j.kind || '"; live workers: ' || (

@@ -1,11 +1,13 @@
 import ArgumentParser
+import Infrastructure
 import JobQueue
 import Postgres
 
 /// `cloudoptim limits`
 struct LimitsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "limits", abstract: "What operators allow queues, kinds, tenants and clusters, beside jobspecs.",
+        commandName: "limits",
+        abstract: "What operators allow queues, kinds, tenants, clusters and far APIs, beside jobspecs.",
         subcommands: [List.self, Set.self, Clear.self], defaultSubcommand: List.self)
 
     struct List: ListingCommand {
@@ -28,6 +30,8 @@ struct LimitsCommand: AsyncParsableCommand {
 
                   cloudoptim limits set tenant acme --running 20 --rate 5 --weight 3
                   cloudoptim limits set cluster prod-eu --rate 0.5 --why "their API is slow"
+                  cloudoptim limits set api kubernetes --rate 50      rounds of jobs that ask any cluster's API
+                  cloudoptim limits set api aws/prod-eu --rate 2      or one cluster's AWS account
                   cloudoptim limits set queue default --depth 100000 --age 10m
                 """)
         @OptionGroup var target: ScopeArguments
@@ -53,6 +57,7 @@ struct LimitsCommand: AsyncParsableCommand {
                 scope, runningMax: running, rate: rate.map { JobRate(perSecond: $0, burst: burst) }, weight: weight,
                 depthMax: depth, ageSeconds: age.map { Int($0.duration.seconds) }
             ).validated()
+            if case .api(let name) = scope { try FarAPI.check(name) }
             let desk = try await OperatorDesk.connect()
             guard try await desk.reader.exists(scope) else {
                 throw QueueError(.notFound, "no \(ScopeArguments.text(scope))")
@@ -73,6 +78,20 @@ struct LimitsCommand: AsyncParsableCommand {
                 throw QueueError(.notFound, "\(ScopeArguments.text(scope)) has no limit beside its jobspec's")
             }
             Console.print("\(ScopeArguments.text(scope)): no limit beside its jobspec's")
+        }
+    }
+}
+
+/// Names of far APIs as operators write them: `kubernetes`, or `kubernetes/prod-eu` for one target.
+enum FarAPI {
+    /// - Throws: `notFound` for a name that no job asks by.
+    static func check(_ name: String) throws {
+        let side = name.prefix { $0 != "/" }
+        guard FarSide(rawValue: String(side)) != nil, side.count == name.count || side.count + 1 < name.count else {
+            throw QueueError(
+                .notFound,
+                "no api '\(name)': wanted \(FarSide.allCases.map(\.rawValue).joined(separator: " or ")), or one with /TARGET"
+            )
         }
     }
 }

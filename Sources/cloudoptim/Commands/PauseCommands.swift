@@ -6,7 +6,7 @@ import Redis
 
 /// What is paused or limited, on the command line.
 struct ScopeArguments: ParsableArguments {
-    @Argument(help: "queue, kind, cluster, tenant, schedule or all.") var scope: String
+    @Argument(help: "queue, kind, cluster, tenant, schedule or all; for limits also api.") var scope: String
     @Argument(help: "Its name; none for all.") var name = ""
 
     func validate() throws {
@@ -43,6 +43,9 @@ struct PauseCommand: AsyncParsableCommand {
 
     func run() async throws {
         let scope = try target.value
+        if case .api = scope {
+            throw QueueError(.invalid, "an api is not paused: give it a rate with `limits set`, or pause what asks it")
+        }
         let desk = try await OperatorDesk.connect()
         guard try await desk.reader.exists(scope) else {
             throw QueueError(.notFound, "no \(ScopeArguments.text(scope))")

@@ -27,6 +27,7 @@ struct CircuitTests {
         func wait(for side: FarSide, of target: String) -> Duration? {
             failures.withLock { $0 >= 5 ? .seconds(30) : nil }
         }
+        func room(for side: FarSide, of target: String) -> Duration? { side == .aws ? .seconds(40) : nil }
         func noteFailure(_ message: String, of side: FarSide, target: String) -> Bool {
             failures.withLock { failures in
                 failures += 1
@@ -90,6 +91,41 @@ struct CircuitTests {
             #expect(try await other.wait(for: .aws, of: "prod") == nil)
             let rows = try await scene.connection.query("SELECT count(*) FROM circuit_status")
             #expect(try rows.first?.int(0) == 0)
+        }
+    }
+
+    @Test("a rate that leaves no room is waited for and said so; lane 0 is not held")
+    func rated() async throws {
+        let gate = CircuitGate(Counted(), Self.job(.work))
+        let full = try #require(await #expect(throws: CircuitGate.Open.self) { try await gate.pass(.aws) })
+        #expect(full.wait >= .seconds(40) && full.wait < .seconds(80))
+        #expect(full.why.contains("rate for aws"))
+        try await gate.pass(.kubernetes)
+        try await CircuitGate(Counted(), Self.job(.interruption)).pass(.aws)
+    }
+
+    @Test("an operator's rate for a far API is shared by the fleet, holds for all targets or one, and can be lifted")
+    func rates() async throws {
+        try await StoreScene.with { scene in
+            func stores() -> [CircuitStore] { (0..<2).map { _ in CircuitStore(scene.connection) } }
+            for store in stores() { #expect(try await store.room(for: .aws, of: "prod") == nil) }
+            try await scene.connection.execute(
+                """
+                INSERT INTO job_limit (scope, name, per_second, burst, by) VALUES
+                    ('api', 'kubernetes', 0.01, 3, 'anna'), ('api', 'kubernetes/prod', 0.01, 1, 'anna')
+                """)
+            let (one, other) = (stores()[0], stores()[1])
+            #expect(try await one.room(for: .kubernetes, of: "prod") == nil)
+            let wait = try #require(try await other.room(for: .kubernetes, of: "prod"))
+            #expect((.seconds(60) ... .seconds(101)).contains(wait))
+            #expect(try await other.room(for: .kubernetes, of: "dev") == nil)
+            #expect(try await one.room(for: .kubernetes, of: "test") == nil)
+            #expect(try await one.room(for: .kubernetes, of: "dev") != nil, "three rounds of any cluster")
+            #expect(try await one.room(for: .aws, of: "prod") == nil)
+            try await scene.connection.execute("UPDATE rate_bucket SET at = at - interval '101 s'")
+            #expect(try await other.room(for: .kubernetes, of: "prod") == nil, "a token came")
+            try await scene.connection.execute("DELETE FROM job_limit")
+            for store in stores() { #expect(try await store.room(for: .kubernetes, of: "prod") == nil) }
         }
     }
 }

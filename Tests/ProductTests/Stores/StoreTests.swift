@@ -49,6 +49,7 @@ struct StoreTests {
                 SavingsStore.statement,
             ]
             statements += [CircuitStore.read, CircuitStore.wait, CircuitStore.fail, CircuitStore.succeed]
+            statements += [CircuitStore.readRates, CircuitStore.takeToken, CircuitStore.untilToken]
             statements += SnapshotFields.all.map(\.sql)
             statements += ExplainReasons.all.map { "WITH j AS (SELECT * FROM job WHERE id = $1) \($0)" }
             for (number, statement) in statements.enumerated() {

@@ -192,6 +192,7 @@ struct LimitContractTests {
             JobLimit(.kind("x"), runningMax: 0),
             JobLimit(.kind("x"), rate: JobRate(perSecond: 0)),
             JobLimit(.kind("x"), rate: JobRate(perSecond: 1, burst: 0.5)),
+            JobLimit(.api("aws")), JobLimit(.api("aws"), runningMax: 1, rate: JobRate(perSecond: 1)),
         ])
     func refused(_ limit: JobLimit) {
         let error = #expect(throws: QueueError.self) { try limit.validated() }
