@@ -57,7 +57,7 @@ jq -R -s --argjson status "$$status" '{ verdict: (if $$status == 0 then "pass" e
 exit "$$status"
 endef
 
-.PHONY: help demo test test-tsan test-asan fuzz load build check format bench bench-quick bench-packing bench-fairness bench-scale examples chaos chaos-mutants image clean
+.PHONY: help demo test test-tsan test-asan fuzz load build check format bench bench-quick bench-packing bench-fairness bench-scale examples docs chaos chaos-mutants image clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -101,7 +101,7 @@ build: ## Builds everything for debugging, tests included
 check: ## Style and tidiness: swift-format, shellcheck, and the tests that read the sources
 	@tools/install
 	swift format lint --strict -r Sources Tests Examples/Sources Examples/Package.swift Package.swift
-	if command -v shellcheck >/dev/null; then shellcheck tools/install tools/services tools/fuzz .ci/run docker/make-secrets; fi
+	if command -v shellcheck >/dev/null; then shellcheck tools/install tools/services tools/fuzz tools/docs .ci/run docker/make-secrets; fi
 	ONLY=TidyTests swift test --scratch-path .build-tidy
 
 format: ## Lays out every Swift file as swift-format wants it
@@ -117,6 +117,7 @@ bench: ## Measures the queue on private servers, release build: enqueue, drain, 
 		.build/release/QueueBench enqueue 100000
 		.build/release/QueueBench drain 100000 1
 		.build/release/QueueBench drain 100000 4
+		.build/release/QueueBench drain-limited 100000 1
 		.build/release/QueueBench pickup 1000
 	} | tee .run/bench/results.log
 	$(call bench-report,.run/bench)
@@ -130,6 +131,7 @@ bench-quick: ## The same in short, with the debug build: shows that it runs, not
 	{
 		.build/debug/QueueBench enqueue 5000
 		.build/debug/QueueBench drain 5000 2
+		.build/debug/QueueBench drain-limited 2000 2
 		.build/debug/QueueBench pickup 100
 	} | tee .run/bench-quick/results.log
 	$(call bench-report,.run/bench-quick)
@@ -155,7 +157,7 @@ bench-fairness: ## A tenant with JOBS=1000000 queued jobs, another with a hundre
 	trap 'tools/services stop .run/bench-fairness' EXIT
 	tools/services start .run/bench-fairness
 	source .run/bench-fairness/env
-	.build/release/QueueBench fairness "$${JOBS:-1000000}" 100 "$${SLOTS:-256}" | tee .run/bench-fairness/report.json
+	.build/release/QueueBench fairness "$${JOBS:-1000000}" 100 "$${SLOTS:-96}" | tee .run/bench-fairness/report.json
 
 bench-scale: ## 10,000 clusters on one scheduler, release build: lateness of ticks, CPU, memory. SECONDS_EACH=n, CLUSTERS=a,b
 	@tools/install
@@ -173,6 +175,11 @@ examples: ## Builds the example that embeds the queue, as a package of its own, 
 	source .run/examples/env
 	EXAMPLE_FRESH=1 .build-examples/debug/ReceiptService | tee .run/examples/results.log
 	$(call bench-report,.run/examples)
+
+docs: ## Renders the DocC documentation of the queue's library products into .run/docs; a link that leads nowhere fails
+	@tools/install
+	swift build
+	tools/docs
 
 chaos: ## Attacks the queue with real processes on real servers, then checks its promises. DURATION=s, SEED=n, FAULTS=a,b
 	@tools/install

@@ -134,6 +134,21 @@ struct MonitoringTests {
         #expect(Set(alerts.compactMap { $0["alert"] as? String }).count == alerts.count)
     }
 
+    @Test("Prometheus itself can load the alert rules")
+    func rules() throws {
+        let promtool = ["/usr/bin/promtool", "/usr/local/bin/promtool"].first(
+            where: FileManager.default.isExecutableFile(atPath:))
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: try #require(promtool, "no promtool: run tools/install"))
+        process.arguments = ["check", "rules", "\(Checkout.root)/docker/monitoring/alerts.yaml"]
+        let output = Pipe()
+        (process.standardOutput, process.standardError) = (output, output)
+        try process.run()
+        let said = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        #expect(process.terminationStatus == 0 && said.contains("SUCCESS"), "\(said)")
+    }
+
     @Test("docs/operations.md names every metric")
     func documented() throws {
         let text = try Checkout.text("docs/operations.md")
