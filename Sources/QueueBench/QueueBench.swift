@@ -15,7 +15,7 @@ struct QueueBench {
         let environment = ProcessInfo.processInfo.environment
         guard let databaseURL = environment["DATABASE_URL"], let command = arguments.first else {
             print(
-                "usage: DATABASE_URL=… REDIS_URL=… queue-bench drain [jobs] [workers] [slots] | pickup [jobs] | enqueue [jobs] | fairness [backlog] [jobs] [slots] | scale REPORT"
+                "usage: DATABASE_URL=… REDIS_URL=… queue-bench drain|drain-limited [jobs] [workers] [slots] | pickup [jobs] | enqueue [jobs] | fairness [backlog] [jobs] [slots] | scale REPORT"
             )
             exit(64)
         }
@@ -43,11 +43,14 @@ struct QueueBench {
         try await bench.prepare()
         switch command {
         case "drain": try await bench.drain(jobs: number(1, 100_000), workers: number(2, 1), slots: number(3, 1000))
+        case "drain-limited":
+            try await bench.limit()
+            try await bench.drain(jobs: number(1, 100_000), workers: number(2, 1), slots: number(3, 1000))
         case "pickup": try await bench.pickup(jobs: number(1, 1000))
         case "enqueue": try await bench.enqueue(jobs: number(1, 100_000))
         case "fairness":
             let fairness = Fairness(
-                bench: bench, backlog: number(1, 1_000_000), jobs: number(2, 100), slots: number(3, 256))
+                bench: bench, backlog: number(1, 1_000_000), jobs: number(2, 100), slots: number(3, 96))
             if try await !fairness.run() { exit(1) }
         default:
             print("unknown measurement '\(command)'")
@@ -86,6 +89,15 @@ struct Bench: Sendable {
         try await connection.script("DROP SCHEMA IF EXISTS \(configuration.schema ?? "") CASCADE")
         _ = try await Migrator(Migration.queue).run(on: connection, schema: configuration.schema ?? "")
         await connection.close()
+    }
+
+    /// An operator's limits that hold nobody back: each claim still has to take a slot and a token, under their locks.
+    func limit() async throws {
+        let ledger = try await ledger()
+        let limit = JobLimit(
+            .kind(Self.spec.kind), runningMax: 10_000, rate: JobRate(perSecond: 100_000, burst: 100_000))
+        try await ledger.setLimit(limit.validated(), by: "bench", reason: "")
+        await ledger.close()
     }
 
     func ledger() async throws -> PostgresLedger { try await PostgresLedger(configuration) }

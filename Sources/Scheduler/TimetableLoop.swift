@@ -13,7 +13,7 @@ struct TimetableLoop: Sendable {
 
     private struct Memory {
         var rows: [String: ScheduleRow] = [:]
-        var heap = SlotHeap()
+        var slots = DueSlots()
         var version: Int64 = -1
         var specs: [JobKind: JobSpec] = [:]
         var specsAt = ContinuousClock.now
@@ -26,7 +26,7 @@ struct TimetableLoop: Sendable {
         while !Task.isCancelled {
             do {
                 try await look(&memory)
-                let wait = memory.heap.first.map { $0.timeIntervalSince(worldNow(memory)) } ?? 3600
+                let wait = memory.slots.first.map { $0.timeIntervalSince(worldNow(memory)) } ?? 3600
                 let bounded = min(max(wait, 0.005), configuration.tickMax.seconds)
                 try await Task.sleep(for: .seconds(bounded))
             } catch is CancellationError {
@@ -53,14 +53,13 @@ struct TimetableLoop: Sendable {
         if version != memory.version {
             let timetable = try await ledger.timetable()
             memory.rows = Dictionary(timetable.rows.map { ($0.id, $0) }) { $1 }
-            memory.heap = SlotHeap(timetable.rows.map { ($0.nextSlot, $0.id) })
+            let specs = memory.specs
+            memory.slots = DueSlots(timetable.rows.map { ($0.nextSlot, $0.id, specs[$0.kind]?.lane == .interruption) })
             memory.version = timetable.version
         }
         let now = worldNow(memory)
         var ticks: [Tick] = []
-        while let slot = memory.heap.first, slot <= now, ticks.count < configuration.ticksMax,
-            let id = memory.heap.removeFirst()
-        {
+        for id in memory.slots.take(dueAt: now, atMost: configuration.ticksMax) {
             guard let row = memory.rows[id], let spec = memory.specs[row.kind] else { continue }
             ticks.append(try tick(row, spec, now))
         }
@@ -76,7 +75,7 @@ struct TimetableLoop: Sendable {
             row.lastSlot = tick.slots.last ?? row.lastSlot
             row.nextSlot = tick.next
             memory.rows[row.id] = row
-            memory.heap.insert(row.nextSlot, row.id)
+            memory.slots.insert(row.nextSlot, row.id, isUrgent: memory.specs[row.kind]?.lane == .interruption)
             let stored = Set(result.enqueued)
             fired += tick.jobs.filter { stored.contains($0.id) }
             Metrics.Timer(label: "schedule_late_seconds")
@@ -98,51 +97,5 @@ struct TimetableLoop: Sendable {
         let (slots, next) = row.schedule.due(nextSlot: row.nextSlot, now: now, target: row.target)
         let jobs = try slots.map { NewJob(request: try row.request(for: $0, spec: spec), spec: spec) }
         return Tick(row: row, slots: slots, next: next ?? Date(timeIntervalSince1970: 253_402_300_799), jobs: jobs)
-    }
-}
-
-/// A binary heap of slots, the earliest first.
-struct SlotHeap {
-    private var entries: [(slot: Date, id: String)] = []
-
-    init(_ entries: [(Date, String)] = []) {
-        self.entries = entries.map { ($0.0, $0.1) }
-        for index in stride(from: self.entries.count / 2 - 1, through: 0, by: -1) { sink(index) }
-    }
-
-    /// The earliest slot.
-    var first: Date? { entries.first?.slot }
-
-    /// Adds a slot in O(log n).
-    mutating func insert(_ slot: Date, _ id: String) {
-        entries.append((slot, id))
-        var index = entries.count - 1
-        while index > 0, entries[index].slot < entries[(index - 1) / 2].slot {
-            entries.swapAt(index, (index - 1) / 2)
-            index = (index - 1) / 2
-        }
-    }
-
-    /// Removes the earliest slot and returns its row's id; O(log n).
-    mutating func removeFirst() -> String? {
-        guard let first = entries.first else { return nil }
-        let last = entries.removeLast()
-        if !entries.isEmpty {
-            entries[0] = last
-            sink(0)
-        }
-        return first.id
-    }
-
-    private mutating func sink(_ start: Int) {
-        var index = start
-        while true {
-            let children = [2 * index + 1, 2 * index + 2].filter { $0 < entries.count }
-            guard let smallest = children.min(by: { entries[$0].slot < entries[$1].slot }),
-                entries[smallest].slot < entries[index].slot
-            else { return }
-            entries.swapAt(index, smallest)
-            index = smallest
-        }
     }
 }
