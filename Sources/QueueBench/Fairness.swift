@@ -135,7 +135,8 @@ struct Fairness: Sendable {
             await ledger.close()
             await reader.close()
             return Waits(
-                startDelayP50Seconds: waits[waits.count / 2], startDelayP99Seconds: waits[(waits.count * 99 + 99) / 100 - 1],
+                startDelayP50Seconds: waits[waits.count / 2],
+                startDelayP99Seconds: waits[(waits.count * 99 + 99) / 100 - 1],
                 startDelayMaxSeconds: waits[waits.count - 1], backlogJobsPerSecond: Double(ended) / seconds)
         }
     }
