@@ -8,10 +8,13 @@ public struct JobID: Hashable, Sendable, Comparable, Codable, CustomStringConver
     /// The number of bytes of an id on the wire and in a Redis list.
     public static let byteCount = 16
 
-    private let high: UInt64
-    private let low: UInt64
+    /// The first eight bytes.
+    public let high: UInt64
+    /// The last eight bytes.
+    public let low: UInt64
 
-    private init(high: UInt64, low: UInt64) {
+    /// Puts an id together from its halves.
+    public init(high: UInt64, low: UInt64) {
         self.high = high
         self.low = low
     }
@@ -29,14 +32,14 @@ public struct JobID: Hashable, Sendable, Comparable, Codable, CustomStringConver
         self.init(using: &generator)
     }
 
-    /// Reads the 16 bytes that `bytes` writes; nil for any other count.
-    public init?(bytes: some Collection<UInt8>) {
+    /// Reads the 16 bytes that `bytes` writes; nil for any other count. Of an array: a generic reader of another module
+    /// is not specialized, and thousands of ids a second are read.
+    public init?(bytes: [UInt8]) {
         guard bytes.count == JobID.byteCount else { return nil }
         var high: UInt64 = 0
         var low: UInt64 = 0
-        for (index, byte) in bytes.enumerated() {
-            if index < 8 { high = high << 8 | UInt64(byte) } else { low = low << 8 | UInt64(byte) }
-        }
+        for byte in bytes[..<8] { high = high << 8 | UInt64(byte) }
+        for byte in bytes[8...] { low = low << 8 | UInt64(byte) }
         self.init(high: high, low: low)
     }
 

@@ -39,6 +39,8 @@ actor GroupCommit<Item: Sendable, Answer: Sendable> {
             if case .answered(let answers) = turn { return answers }
         }
         isFlushing = true
+        // Runs that end at the same moment are on their way here: one turn for them, and they are in this flush.
+        await Task.yield()
         var companions: [Waiting] = []
         var count = items.count
         while let next = waiting.first, count + next.items.count <= itemsMax {

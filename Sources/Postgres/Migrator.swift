@@ -37,6 +37,7 @@ public struct Migration: Sendable, Comparable {
                 ("V006_limits.sql", PackageResources.V006_limits_sql),
                 ("V010_operations.sql", PackageResources.V010_operations_sql),
                 ("V011_upkeep.sql", PackageResources.V011_upkeep_sql),
+                ("V012_key_indexes.sql", PackageResources.V012_key_indexes_sql),
                 ("V013_far_rates.sql", PackageResources.V013_far_rates_sql),
             ].map { try Migration(name: $0.0, sql: String(decoding: $0.1, as: UTF8.self)) }
         }

@@ -28,14 +28,15 @@ public final class PostgresLedger: Ledger, ControlLedger {
     ///   - writers: the record kinds that settlements may carry.
     /// - Throws: `unavailable` or `refused`, saying which host, port, database and user were tried.
     public init(_ configuration: PostgresConfiguration, writers: RecordWriters = RecordWriters()) async throws {
-        func open(_ role: String) async throws -> PostgresConnection {
+        func open(_ role: String, looksRowsUp: Bool = false) async throws -> PostgresConnection {
             var own = configuration
+            own.looksRowsUp = looksRowsUp
             own.applicationName = "\(configuration.applicationName)-\(role)"
             return try await PostgresConnection.connect(own, name: "pg-\(role)")
         }
-        let settle = try await open("settle")
+        let settle = try await open("settle", looksRowsUp: true)
         let effects = try await open("effect")
-        claimConnection = try await open("claim")
+        claimConnection = try await open("claim", looksRowsUp: true)
         controlConnection = try await open("control")
         settleConnection = settle
         effectConnection = effects

@@ -188,6 +188,14 @@ struct Execution: Sendable {
     }
 
     private func log(_ run: ActiveRun, _ end: String, _ verdict: Settlement.Verdict?, after time: Duration) {
+        let level: Logger.Level =
+            switch verdict {
+            case .retry: .warning
+            case .dead: .error
+            case .done(_, _, _, keepsHistory: false): .debug
+            case .done, .snooze, .interrupt, .cancelled, nil: .info
+            }
+        if level < logger.logLevel { return }  // a line that nobody reads costs a short run more than all the rest
         var metadata = run.metadata
         metadata["end"] = .string(end)
         metadata["run_ms"] = .stringConvertible(Int(time.seconds * 1000))
@@ -195,15 +203,13 @@ struct Execution: Sendable {
         case .retry(let after, let error):
             metadata["error"] = .string(error.text)
             metadata["retry_after_ms"] = .stringConvertible(Int(after.seconds * 1000))
-            logger.warning("job run failed, step 7 of 7", metadata: metadata)
+            logger.log(level: level, "job run failed, step 7 of 7", metadata: metadata)
         case .dead(let reason, let error):
             metadata["error"] = .string(error.text)
             metadata["reason"] = .string(reason)
-            logger.error("job is dead, step 7 of 7", metadata: metadata)
-        case .done(_, _, _, let keepsHistory):
-            logger.log(level: keepsHistory ? .info : .debug, "job run ended, step 7 of 7", metadata: metadata)
-        case .snooze, .interrupt, .cancelled, nil:
-            logger.info("job run ended, step 7 of 7", metadata: metadata)
+            logger.log(level: level, "job is dead, step 7 of 7", metadata: metadata)
+        case .done, .snooze, .interrupt, .cancelled, nil:
+            logger.log(level: level, "job run ended, step 7 of 7", metadata: metadata)
         }
     }
 }

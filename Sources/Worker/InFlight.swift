@@ -43,6 +43,11 @@ final class InFlight: Sendable {
         }
     }
 
+    /// The most that one claim takes: a third of what may be owned beside lane 0, so that a claim, the handlers of the
+    /// batch before and the settlement of the one before that go on side by side.
+    var batchMax: Int { max(Self.batchMin, (slots - slots / 4) / 3) }
+    private static let batchMin = 64
+
     /// Runs that ended without being settled: theirs was no longer this worker's to settle, as far as it knew.
     var dropped: [RunID] { state.withLock { $0.dropped.sorted { $0.job < $1.job } } }
 

@@ -120,9 +120,11 @@ struct WorkerSession: Sendable {
         let lanes = share.lanes
         while !isOver {
             let changes = inFlight.changes
-            let atMost = share.room(inFlight.room)
+            let atMost = min(share.room(inFlight.room), inFlight.batchMax)
             guard atMost > 0 else {
                 await inFlight.waitForChange(after: changes)
+                // Runs that were settled together are let go one by one: after a turn of theirs there is room for all.
+                await Task.yield()
                 continue
             }
             do {

@@ -49,6 +49,9 @@ public struct PostgresConfiguration: Sendable, CustomStringConvertible {
     public var statementTimeout: Duration?
     /// What stands between.
     public var pooler: Pooler
+    /// Sessions look rows up by an index wherever one fits, however small the planner believes a table to be. For
+    /// connections that ask for known rows only: a plan that was made while the queue was empty is kept when it is long.
+    public var looksRowsUp = false
 
     /// Names a database; everything else has a default.
     public init(
@@ -186,6 +189,7 @@ extension PostgresConfiguration {
 
     private func sessionOptions() -> String {
         var settings = Self.sessionSettings
+        if looksRowsUp { settings.append(("enable_seqscan", "off")) }
         if let statementTimeout { settings.append(("statement_timeout", String(statementTimeout.wholeMilliseconds))) }
         if let schema { settings.append(("search_path", "\"" + schema.replacing("\"", with: "\"\"") + "\"")) }
         return settings.map { name, value in

@@ -129,13 +129,13 @@ struct EncodedParameters {
         case .double(let number): buffer.append(bigEndian: number.bitPattern)
         case .bool(let flag): buffer.append(flag ? 1 : 0)
         case .bytes(let bytes): buffer.append(contentsOf: bytes)
-        case .uuid(let id): buffer.append(contentsOf: id.bytes)
+        case .uuid(let id): buffer.append(id: id)
         case .json(let json): buffer.append(jsonb: json)
         case .date(let date): buffer.append(bigEndian: try PostgresTime.microseconds(date))
         case .textArray(let items): appendArray(items, of: TypeID.text) { $0.append(contentsOf: $1.utf8) }
         case .intArray(let items): appendArray(items, of: TypeID.int8) { $0.append(bigEndian: $1) }
-        case .uuidArray(let items): appendArray(items, of: TypeID.uuid) { $0.append(contentsOf: $1.bytes) }
-        case .optionalUUIDArray(let items): appendArray(items, of: TypeID.uuid) { $0.append(contentsOf: $1.bytes) }
+        case .uuidArray(let items): appendArray(items, of: TypeID.uuid) { $0.append(id: $1) }
+        case .optionalUUIDArray(let items): appendArray(items, of: TypeID.uuid) { $0.append(id: $1) }
         case .doubleArray(let items): appendArray(items, of: TypeID.float8) { $0.append(bigEndian: $1.bitPattern) }
         case .boolArray(let items): appendArray(items, of: TypeID.bool) { $0.append($1 ? 1 : 0) }
         case .jsonArray(let items): appendArray(items, of: TypeID.jsonb) { $0.append(jsonb: $1) }
@@ -179,6 +179,11 @@ extension [UInt8] {
             append(UInt8(truncatingIfNeeded: number >> shift))
             shift -= 8
         }
+    }
+
+    fileprivate mutating func append(id: JobID) {
+        append(bigEndian: id.high)
+        append(bigEndian: id.low)
     }
 
     /// jsonb's binary form is a version byte and the text.

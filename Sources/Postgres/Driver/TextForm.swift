@@ -35,19 +35,14 @@ enum TextForm {
     static func uuid(_ text: some Collection<UInt8>) -> JobID? {
         guard text.count == 36 else { return nil }
         // By bytes: JobID's own reader of text is generic over another module's strings, and seven times slower.
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(JobID.byteCount)
-        var high: UInt8?
+        var (high, low): (UInt64, UInt64) = (0, 0)
+        var digits = 0
         for byte in text where byte != UInt8(ascii: "-") {
             guard let digit = hexDigit(byte) else { return nil }
-            if let known = high {
-                bytes.append(known << 4 | digit)
-                high = nil
-            } else {
-                high = digit
-            }
+            if digits < 16 { high = high << 4 | UInt64(digit) } else { low = low << 4 | UInt64(digit) }
+            digits += 1
         }
-        return JobID(bytes: bytes)
+        return digits == 2 * JobID.byteCount ? JobID(high: high, low: low) : nil
     }
 
     /// `\x` and two hexadecimal digits a byte.

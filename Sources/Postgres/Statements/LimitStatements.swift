@@ -18,19 +18,25 @@ enum LimitStatements {
                          OR (l.scope = 'tenant' AND l.name = j.tenant) OR (l.scope = 'cluster' AND l.name = j.target))
         """
 
+    /// Whether there is any limit to running: seen once a statement, so that without one a row costs nothing.
+    static let areThere = """
+        EXISTS (SELECT FROM job_limit l WHERE l.running_max IS NOT NULL OR l.per_second IS NOT NULL)
+        """
+
     /// Whether a claim of `j` has to take an operator's slot or token.
     static let isHeld = """
-        EXISTS (SELECT FROM job_limit l WHERE (l.running_max IS NOT NULL OR l.per_second IS NOT NULL) AND \(holds))
+        (\(areThere) AND EXISTS (
+            SELECT FROM job_limit l WHERE (l.running_max IS NOT NULL OR l.per_second IS NOT NULL) AND \(holds)))
         """
 
     /// Whether one of them has no slot or no token left, as far as this snapshot knows.
     static let isFull = """
-        EXISTS (SELECT FROM job_limit l WHERE \(holds) AND (
+        (\(areThere) AND EXISTS (SELECT FROM job_limit l WHERE \(holds) AND (
                     l.running_max <= (SELECT count(*) FROM job_slot s
                                        WHERE s.limit_key = 'operator/' || l.scope || ':' || l.name)
                     OR EXISTS (SELECT FROM rate_bucket b
                                 WHERE l.per_second IS NOT NULL AND b.key = 'operator/' || l.scope || ':' || l.name
-                                  AND b.tokens + extract(epoch FROM now() - b.at) * b.per_second < 1)))
+                                  AND b.tokens + extract(epoch FROM now() - b.at) * b.per_second < 1))))
         """
 
     /// How full queues with a `depth_max` are: at most that many rows are counted. `$1` queues.

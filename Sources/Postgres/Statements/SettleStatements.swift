@@ -14,21 +14,25 @@ enum SettleStatements {
     /// `$1` ids, `$2` fences, `$3` results, `$4` whether a history row is kept, `$5` worker.
     ///
     /// DISTINCT and USING (id, fence): a batch may hold an id twice. `(state + 0) = 1`: see `ClaimStatements.claim`.
-    /// Slots and keys are freed by the rows really removed.
+    /// Rows are looked up by arrays and compared with a hashed list (`IS TRUE` keeps the planner from making a join of
+    /// it): whatever the planner believes of the tables, a batch costs one probe a job. By an array the index is walked in
+    /// the order of ids, so two batches lock in one order. Slots and keys are freed by the rows really removed.
     static let finish = """
         WITH d AS (
             SELECT DISTINCT ON (id, fence) id, fence, result, keep
               FROM unnest($1::uuid[], $2::bigint[], $3::jsonb[], $4::boolean[]) AS t(id, fence, result, keep)),
-        l AS (
-            SELECT j.id FROM job j JOIN d USING (id)
-             WHERE j.fence = d.fence AND j.worker_id = $5 AND (j.state + 0) = 1 ORDER BY j.id FOR UPDATE OF j),
         g AS (
-            DELETE FROM job j USING l WHERE j.id = l.id
+            DELETE FROM job j
+             WHERE j.id = ANY ($1) AND ((j.id, j.fence) IN (SELECT id, fence FROM d)) IS TRUE
+               AND j.worker_id = $5 AND (j.state + 0) = 1
             RETURNING j.id, j.queue, j.kind, j.tenant, j.target, j.lane, j.fence, j.worker_id, j.run_at, j.claimed_at,
                       j.attempt, j.crashes, j.interrupts, j.snoozes, j.replay_of, j.args, j.progress, j.last_error,
                       j.traceparent, j.created_at),
-        s AS (DELETE FROM job_slot x USING g WHERE x.job_id = g.id AND x.fence = g.fence),
-        k AS (DELETE FROM job_key x USING g WHERE x.job_id = g.id AND x.release = 0),
+        s AS (
+            DELETE FROM job_slot x
+             WHERE EXISTS (SELECT FROM job_slot) AND x.job_id = ANY (ARRAY(SELECT id FROM g))
+               AND ((x.job_id, x.fence) IN (SELECT id, fence FROM g)) IS TRUE),
+        k AS (DELETE FROM job_key x WHERE x.job_id = ANY (ARRAY(SELECT id FROM g)) AND x.release = 0),
         h AS (
             INSERT INTO job_history (id, queue, kind, tenant, target, lane, fence, worker_id, run_at, claimed_at, attempt,
                                      crashes, interrupts, snoozes, replay_of, args, progress, last_error, traceparent,

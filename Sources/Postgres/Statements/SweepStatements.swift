@@ -12,7 +12,9 @@ enum SweepStatements {
         DELETE FROM effect WHERE ctid IN (
             SELECT e.ctid FROM effect e WHERE e.state <> 0 AND e.at < now() - make_interval(days => $1::int)
                AND NOT EXISTS (SELECT FROM job j WHERE j.id = e.job_id)
-               AND NOT EXISTS (SELECT FROM job_key k WHERE k.job_id = e.job_id) LIMIT 5000)
+               AND NOT EXISTS (SELECT FROM job_key k WHERE k.job_id = e.job_id AND k.release = 0)
+               AND NOT EXISTS (SELECT FROM job_key k WHERE k.job_id = e.job_id AND k.release = 2
+                               AND k.key NOT LIKE 'req:%') LIMIT 5000)
         """
     static let attempts = """
         DELETE FROM job_attempt WHERE ctid IN (

@@ -115,6 +115,10 @@ struct PlanTests {
                         .textArray(Array(repeating: nil, count: count)), .uuid(scene.worker),
                     ]
                 ),
+                (
+                    "claimPlain", ClaimStatements.claimPlain,
+                    [.uuidArray(scene.queued), .uuid(scene.worker), .textArray(["plain"])]
+                ),
                 ("act", ReapStatements.act, [.uuidArray([scene.worker]), .uuidArray(scene.running)]),
                 (
                     "intend", EffectStatements.intend,
@@ -158,8 +162,8 @@ struct PlanTests {
                 #expect(lists.unbounded("Sort", over: "job").isEmpty, "readyLists sorts the backlog")
             }
             // The trap itself: written with a literal state, the same join goes through a partial index.
-            let literal = SettleStatements.finish.replacing("(j.state + 0) = 1", with: "j.state = 1")
-            let trapped = try await explain(literal, byKey[1].values, .custom, on: scene.connection)
+            let literal = SettleStatements.conclude.replacing("(j.state + 0) = 1", with: "j.state = 1")
+            let trapped = try await explain(literal, byKey[2].values, .custom, on: scene.connection)
             #expect(!trapped.accesses(to: "job").isSubset(of: Self.byPrimaryKey), "this test can no longer fail")
             try await scan(scene)
         }

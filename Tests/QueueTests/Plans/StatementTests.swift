@@ -33,7 +33,7 @@ enum AllStatements {
         ("FeedStatements.ready", FeedStatements.ready),
         ("FeedStatements.suspects", FeedStatements.suspects),
         ("FeedStatements.readyLists", FeedStatements.readyLists),
-        ("ClaimStatements.claim", ClaimStatements.claim),
+        ("ClaimStatements.claim", ClaimStatements.claim), ("ClaimStatements.claimPlain", ClaimStatements.claimPlain),
         ("GateStatements.gated", GateStatements.gated),
         ("GateStatements.lockLimits", GateStatements.lockLimits),
         ("GateStatements.taken", GateStatements.taken),
@@ -98,7 +98,7 @@ enum AllStatements {
 
     /// Strings that are no statements: fragments, and a command that cannot be prepared.
     static let others: Set = [
-        "ClaimStatements.isPaused", "EffectStatements.lockTimeout", "ScheduleStatements.isPaused",
+        "ClaimStatements.isPaused", "ClaimStatements.columns", "LimitStatements.areThere", "EffectStatements.lockTimeout", "ScheduleStatements.isPaused",
         "SelectionStatements.fits", "ExplainStatements.reasons", "ExplainStatements.ahead", "LimitStatements.holds",
         "LimitStatements.isHeld", "LimitStatements.isFull",
     ]
