@@ -57,7 +57,7 @@ jq -R -s --argjson status "$$status" '{ verdict: (if $$status == 0 then "pass" e
 exit "$$status"
 endef
 
-.PHONY: help demo test test-tsan test-asan fuzz load build check format bench bench-quick bench-packing bench-fairness bench-scale examples docs chaos chaos-mutants image clean
+.PHONY: help demo test test-tsan test-asan fuzz load build check format bench bench-quick bench-peers bench-packing bench-fairness bench-scale examples docs chaos chaos-mutants image clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -101,40 +101,37 @@ build: ## Builds everything for debugging, tests included
 check: ## Style and tidiness: swift-format, shellcheck, and the tests that read the sources
 	@tools/install
 	swift format lint --strict -r Sources Tests Examples/Sources Examples/Package.swift Package.swift
-	if command -v shellcheck >/dev/null; then shellcheck tools/install tools/services tools/fuzz tools/docs .ci/run docker/make-secrets; fi
+	if command -v shellcheck >/dev/null; then shellcheck tools/install tools/services tools/fuzz tools/docs tools/benchmarks/install-peers .ci/run docker/make-secrets; fi
 	ONLY=TidyTests swift test --scratch-path .build-tidy
 
 format: ## Lays out every Swift file as swift-format wants it
 	swift format format -i -r Sources Tests Examples/Sources Examples/Package.swift Package.swift
 
-bench: ## Measures the queue on private servers, release build: enqueue, drain, pickup
+bench: ## The queue's own figures, release build, about 20 minutes: .run/bench/report.json. PARTS=enqueue,drain,distance,history,kill,pickup,growth, RUNS=n
 	@tools/install
 	swift build -c release --product QueueBench
 	trap 'tools/services stop .run/bench' EXIT
 	tools/services start .run/bench
 	source .run/bench/env
-	{
-		.build/release/QueueBench enqueue 100000
-		.build/release/QueueBench drain 100000 1
-		.build/release/QueueBench drain 100000 4
-		.build/release/QueueBench drain-limited 100000 1
-		.build/release/QueueBench pickup 1000
-	} | tee .run/bench/results.log
-	$(call bench-report,.run/bench)
+	PYTHONDONTWRITEBYTECODE=1 python3 tools/benchmarks/bench.py .run/bench
 
-bench-quick: ## The same in short, with the debug build: shows that it runs, not how fast
+bench-quick: ## The same in a minute, with the debug build, as ratios to pgbench and redis-benchmark: fails on lost jobs, never on time
 	@tools/install
 	swift build --product QueueBench
 	trap 'tools/services stop .run/bench-quick' EXIT
 	tools/services start .run/bench-quick
 	source .run/bench-quick/env
-	{
-		.build/debug/QueueBench enqueue 5000
-		.build/debug/QueueBench drain 5000 2
-		.build/debug/QueueBench drain-limited 2000 2
-		.build/debug/QueueBench pickup 100
-	} | tee .run/bench-quick/results.log
-	$(call bench-report,.run/bench-quick)
+	PYTHONDONTWRITEBYTECODE=1 QUEUE_BENCH=.build/debug/QueueBench python3 tools/benchmarks/bench.py .run/bench-quick quick
+
+bench-peers: ## Sidekiq, Celery, Dramatiq, Procrastinate, PgQueuer, arq and saq on the same servers, and what a crash costs each. PEERS=a,b PARTS=speed,crash
+	@tools/install
+	mkdir -p .run/bench-peers
+	tools/benchmarks/install-peers .run/bench-peers
+	swift build -c release --product QueueBench
+	trap 'tools/services stop .run/bench-peers' EXIT
+	tools/services start .run/bench-peers
+	source .run/bench-peers/env
+	PYTHONDONTWRITEBYTECODE=1 python3 tools/benchmarks/peers.py .run/bench-peers
 
 bench-packing: ## Packs a cluster trace, release build: nodes against the lower bound, unplaced pods, evictions. PODS=FILE NODES=FILE
 	@tools/install

@@ -71,7 +71,8 @@ var targets: [Target] = [
 
     // What proves the queue: measurements a stranger can repeat.
     .executableTarget(
-        name: "QueueBench", dependencies: ["JobQueue", "Scheduler", "Worker", "Postgres", "Redis", log, lifecycle],
+        name: "QueueBench",
+        dependencies: ["JobQueue", "Scheduler", "Worker", "Postgres", "Redis", log, lifecycle, signals],
         swiftSettings: strict),
     .executableTarget(name: "PackingBench", dependencies: ["Optimizer", "Infrastructure"], swiftSettings: strict),
     .executableTarget(

@@ -97,7 +97,7 @@ struct Fairness: Sendable {
             starts.withLock { $0[id] = .now }
             count.withLock { $0 += 1 }
         }
-        let broker = try await bench.broker()
+        let broker = try bench.broker()
         var worker = WorkerConfiguration()
         worker.slots = slots
         worker.inFlightMax = 2 * slots

@@ -7,7 +7,7 @@ import Scheduler
 import ServiceLifecycle
 import Worker
 
-/// Measures the queue on the servers it is given: `queue-bench <drain|pickup|enqueue|fairness> …`. See docs/performance.md.
+/// Measures the queue on the servers it is given; tools/benchmarks combines its commands. See docs/performance.md.
 @main
 struct QueueBench {
     static func main() async throws {
@@ -15,7 +15,7 @@ struct QueueBench {
         let environment = ProcessInfo.processInfo.environment
         guard let databaseURL = environment["DATABASE_URL"], let command = arguments.first else {
             print(
-                "usage: DATABASE_URL=… REDIS_URL=… queue-bench drain|drain-limited [jobs] [workers] [slots] | pickup [jobs] | enqueue [jobs] | fairness [backlog] [jobs] [slots] | scale REPORT"
+                "usage: DATABASE_URL=… REDIS_URL=… QueueBench prepare | limit | fill JOBS [QUEUES] [CALLERS] | singles JOBS [CALLERS] | scheduler [IDS] | worker [SLOTS] [QUEUES] [MS] [FILE] | pickup JOBS [LOAD] | fairness [BACKLOG] [JOBS] [SLOTS] | scale REPORT"
             )
             exit(64)
         }
@@ -40,15 +40,20 @@ struct QueueBench {
                 sizes: sizes, seconds: Int(environment["SECONDS_EACH"] ?? "") ?? 60,
                 report: arguments.dropFirst().first ?? "report.json")
         }
-        try await bench.prepare()
+        let roles = Roles(bench: bench, prefix: environment["BENCH_PREFIX"] ?? "bench")
         switch command {
-        case "drain": try await bench.drain(jobs: number(1, 100_000), workers: number(2, 1), slots: number(3, 1000))
-        case "drain-limited":
-            try await bench.limit()
-            try await bench.drain(jobs: number(1, 100_000), workers: number(2, 1), slots: number(3, 1000))
-        case "pickup": try await bench.pickup(jobs: number(1, 1000))
-        case "enqueue": try await bench.enqueue(jobs: number(1, 100_000))
+        case "prepare": try await roles.prepare()
+        case "limit": try await bench.limit()
+        case "fill": try await roles.fill(jobs: number(1, 100_000), queues: number(2, 1), callers: number(3, 1))
+        case "singles": try await roles.singles(jobs: number(1, 2000), callers: number(2, 1))
+        case "scheduler": try await roles.scheduler(listMax: number(1, 4000))
+        case "worker":
+            try await roles.worker(
+                slots: number(1, 1000), queues: number(2, 1), sleep: .milliseconds(number(3, 0)),
+                executions: arguments.count > 4 ? arguments[4] : nil)
+        case "pickup": try await Pickup(bench: bench, jobs: number(1, 1000), load: number(2, 0)).run()
         case "fairness":
+            try await bench.prepare()
             let fairness = Fairness(
                 bench: bench, backlog: number(1, 1_000_000), jobs: number(2, 100), slots: number(3, 96))
             if try await !fairness.run() { exit(1) }
@@ -59,18 +64,9 @@ struct QueueBench {
     }
 }
 
-/// A handler that does nothing, or sleeps as long as its job says.
+/// A handler that does nothing.
 struct NoopHandler: Handler {
     func run(_ context: HandlerContext) async throws -> Outcome { .done }
-}
-
-/// Notes when each job was started and settled.
-struct StampHandler: Handler {
-    let started: @Sendable (JobID) -> Void
-    func run(_ context: HandlerContext) async throws -> Outcome {
-        started(context.job.id)
-        return .done
-    }
 }
 
 struct Bench: Sendable {
@@ -102,108 +98,9 @@ struct Bench: Sendable {
 
     func ledger() async throws -> PostgresLedger { try await PostgresLedger(configuration) }
 
-    func broker() async throws -> (any Broker)? {
-        guard let redisURL else { return nil }
-        return RedisBroker(try RedisConfiguration(url: redisURL), prefix: "bench-\(UUID().uuidString.prefix(8))")
-    }
+    func broker() throws -> (any Broker)? { try broker("bench-\(UUID().uuidString.prefix(8))") }
 
-    func fill(_ ledger: PostgresLedger, jobs: Int) async throws -> Double {
-        let start = ContinuousClock.now
-        let batches = (jobs + 999) / 1000
-        for batch in 0..<batches {
-            let count = min(1000, jobs - batch * 1000)
-            _ = try await ledger.enqueue((0..<count).map { _ in NewJob(request: JobRequest("noop"), spec: Self.spec) })
-        }
-        return (ContinuousClock.now - start).seconds
-    }
-
-    func enqueue(jobs: Int) async throws {
-        let ledger = try await ledger()
-        let seconds = try await fill(ledger, jobs: jobs)
-        print("enqueue in batches of 1000: \(Int(Double(jobs) / seconds)) jobs/s")
-        let singles = 2000
-        let start = ContinuousClock.now
-        for _ in 0..<singles {
-            _ = try await ledger.enqueue([NewJob(request: JobRequest("noop"), spec: Self.spec)])
-        }
-        print("enqueue one by one: \(Int(Double(singles) / (ContinuousClock.now - start).seconds)) jobs/s")
-    }
-
-    func drain(jobs: Int, workers: Int, slots: Int) async throws {
-        let ledger = try await ledger()
-        let broker = try await broker()
-        _ = try await ledger.publish([Self.spec])
-        let filled = try await fill(ledger, jobs: jobs)
-        print("enqueue: \(Int(Double(jobs) / filled)) jobs/s")
-        var schedulerConfiguration = SchedulerConfiguration()
-        schedulerConfiguration.listMax = 4 * workers * slots
-        var services: [any Service] = [
-            SchedulerProcess(
-                ledger: try await self.ledger(), broker: broker, configuration: schedulerConfiguration, logger: logger)
-        ]
-        for _ in 0..<workers {
-            var workerConfiguration = WorkerConfiguration()
-            workerConfiguration.slots = slots
-            workerConfiguration.inFlightMax = slots
-            services.append(
-                WorkerProcess(
-                    ledger: try await self.ledger(), broker: broker,
-                    handlers: ["noop": NoopHandler()],
-                    specs: [Self.spec], configuration: workerConfiguration, logger: logger))
-        }
-        let group = ServiceGroup(services: services, logger: logger)
-        let start = ContinuousClock.now
-        try await withThrowingTaskGroup(of: Void.self) { tasks in
-            tasks.addTask { try await group.run() }
-            let reader = try await PostgresConnection.connect(configuration)
-            while true {
-                let left = try await reader.query("SELECT count(*) FROM job").first?.int(0) ?? 0
-                if left == 0 { break }
-                try await Task.sleep(for: .milliseconds(50))
-            }
-            let seconds = (ContinuousClock.now - start).seconds
-            let history = try await reader.query("SELECT count(*) FROM job_history").first?.int(0) ?? 0
-            print(
-                "drain: \(Int(Double(jobs) / seconds)) jobs/s (\(workers) workers x \(slots) slots, history \(history), \(seconds) s)"
-            )
-            await group.triggerGracefulShutdown()
-            try await tasks.waitForAll()
-        }
-    }
-
-    func pickup(jobs: Int) async throws {
-        let ledger = try await ledger()
-        let broker = try await broker()
-        let (stream, continuation) = AsyncStream<(JobID, ContinuousClock.Instant)>.makeStream()
-        let handler = StampHandler { continuation.yield(($0, .now)) }
-        let worker = WorkerProcess(
-            ledger: try await self.ledger(), broker: broker, handlers: ["noop": handler], specs: [Self.spec],
-            logger: logger)
-        let group = ServiceGroup(services: [worker], logger: logger)
-        let shortCut = PushShortCut(broker)
-        try await withThrowingTaskGroup(of: Void.self) { tasks in
-            tasks.addTask { try await group.run() }
-            try await Task.sleep(for: .milliseconds(500))
-            var delays: [Double] = []
-            var pushDelays: [Double] = []
-            var iterator = stream.makeAsyncIterator()
-            for _ in 0..<jobs {
-                let job = NewJob(request: JobRequest("noop"), spec: Self.spec)
-                let start = ContinuousClock.now
-                _ = try await ledger.enqueue([job])
-                let stored = ContinuousClock.now
-                await shortCut.push([job])
-                if let (_, at) = await iterator.next() {
-                    delays.append((at - start).seconds * 1000)
-                    pushDelays.append((at - stored).seconds * 1000)
-                }
-            }
-            for (name, list) in [("submit to start", delays), ("push to start", pushDelays)] {
-                let sorted = list.sorted()
-                print("\(name): p50 \(sorted[sorted.count / 2]) ms, p99 \(sorted[sorted.count * 99 / 100]) ms")
-            }
-            await group.triggerGracefulShutdown()
-            try await tasks.waitForAll()
-        }
+    func broker(_ prefix: String) throws -> (any Broker)? {
+        try redisURL.map { RedisBroker(try RedisConfiguration(url: $0), prefix: prefix) }
     }
 }
