@@ -7,7 +7,7 @@ import Scheduler
 import ServiceLifecycle
 import Worker
 
-/// Measures the queue on the servers it is given; tools/benchmarks combines its commands. See docs/performance.md.
+/// Measures the queue on the servers it is given; tools/benchmarks combines its commands.
 @main
 struct QueueBench {
     static func main() async throws {

@@ -10,6 +10,7 @@ from common import Child, Server, until
 
 BINARY = os.environ.get("QUEUE_BENCH", ".build/release/QueueBench")
 SCHEMA = "queue_bench"
+SLOTS = int(os.environ.get("SLOTS", "1000"))
 
 
 def bench(*arguments, database=None, prefix="bench"):
@@ -24,7 +25,7 @@ def bench(*arguments, database=None, prefix="bench"):
 class Fleet:
     """A scheduler and workers on one schema."""
 
-    def __init__(self, workers, slots=1000, queues=1, sleep_ms=0, database=None, redis=None, executions=None):
+    def __init__(self, workers, slots=SLOTS, queues=1, sleep_ms=0, database=None, redis=None, executions=None):
         self.prefix = uuid.uuid4().hex[:12]
         self.env = {"DATABASE_URL": database or common.DATABASE_URL, "REDIS_URL": redis or common.REDIS_URL, "BENCH_PREFIX": self.prefix}
         self.arguments = ["worker", str(slots), str(queues), str(sleep_ms)] + ([executions] if executions else [])
@@ -56,7 +57,7 @@ class Fleet:
 class Drain:
     """Jobs that are there already, and the time from the first claim to the last settlement, by the server's clock."""
 
-    def __init__(self, sql, jobs, workers, slots=1000, queues=1, kill_every=None, database=None, redis=None, clean=True,
+    def __init__(self, sql, jobs, workers, slots=SLOTS, queues=1, kill_every=None, database=None, redis=None, clean=True,
                  limited=False):
         server = Server(sql)
         if clean:

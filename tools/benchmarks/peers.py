@@ -168,7 +168,7 @@ class PgQueuer(Tables):
 
 
 class Ours(Peer):
-    name, store, settings = "cloudoptim", "both", "2 workers x 1000 slots (750 for work), history kept"
+    name, store, settings = "cloudoptim", "both", f"2 workers x {own.SLOTS} slots (three quarters of them for work), history kept"
 
     def prepare(self):
         own.bench("prepare")

@@ -38,6 +38,31 @@ struct ClaimContractTests {
         }
     }
 
+    @Test(
+        "a large batch hands out what a small one would: to each its gate, and to nobody what is paused, later, foreign or refused",
+        arguments: LedgerKind.allCases, [1, 40])
+    func mixed(_ kind: LedgerKind, _ plainJobs: Int) async throws {
+        try await scene(kind) { scene in
+            let worker = try await scene.worker()
+            var plain: [JobID] = []
+            for _ in 0..<plainJobs { plain.append(try await scene.add()) }
+            var limited: [JobID] = []
+            for _ in 0..<4 { limited.append(try await scene.add(LedgerScene.limited, target: "c1")) }
+            var rated: [JobID] = []
+            for _ in 0..<3 { rated.append(try await scene.add(LedgerScene.rated, target: "c1")) }
+            let later = try await scene.add(delay: .seconds(60))
+            try await scene.subject.pause("kind", "bulk")
+            let paused = try await scene.add(LedgerScene.bulk)
+            let all = plain + limited + rated + [later, paused, JobID()]
+            let claimed = Set(try await scene.claim(all, by: worker).map(\.id))
+            #expect(claimed.intersection(plain).count == plainJobs)
+            #expect(claimed.intersection(limited).count == 2)
+            #expect(claimed.intersection(rated).count == 2)
+            #expect(claimed.count == plainJobs + 4)
+            #expect(try await scene.claim(plain + limited + [later, paused], by: worker).isEmpty)
+        }
+    }
+
     @Test("a worker that is unknown, expired, draining or gone claims nothing", arguments: LedgerKind.allCases)
     func notLive(_ kind: LedgerKind) async throws {
         try await scene(kind) { scene in

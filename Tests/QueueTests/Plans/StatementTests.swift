@@ -98,7 +98,8 @@ enum AllStatements {
 
     /// Strings that are no statements: fragments, and a command that cannot be prepared.
     static let others: Set = [
-        "ClaimStatements.isPaused", "ClaimStatements.columns", "LimitStatements.areThere", "EffectStatements.lockTimeout", "ScheduleStatements.isPaused",
+        "ClaimStatements.isPaused", "ClaimStatements.columns", "LimitStatements.areThere",
+        "EffectStatements.lockTimeout", "ScheduleStatements.isPaused",
         "SelectionStatements.fits", "ExplainStatements.reasons", "ExplainStatements.ahead", "LimitStatements.holds",
         "LimitStatements.isHeld", "LimitStatements.isFull",
     ]
