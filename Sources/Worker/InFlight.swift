@@ -8,6 +8,7 @@ final class InFlight: Sendable {
         var slotsHeld = 0
         var ordinarySlotsHeld = 0
         var ordinaryOwned = 0
+        var interruptionsOwned = 0
         var dropped: Set<RunID> = []
         /// A suspect runs: nothing else is taken beside it.
         var isExclusive = false
@@ -32,14 +33,14 @@ final class InFlight: Sendable {
         self.owned = max(owned, slots)
     }
 
-    /// A quarter of slots and of ownership is kept for lane 0 (none of a single slot).
+    /// A quarter of the slots is kept for lane 0 (none of a single slot). What lane 0 owns is counted apart: a hundred drains
+    /// that wait for their pods and as many launches find room beside whatever else waits.
     var room: Room {
         state.withLock { state in
             if state.isExclusive { return Room(interruption: 0, ordinary: 0) }
-            let free = min(slots - state.slotsHeld, owned - state.runs.count)
-            let ordinary = min(
-                slots - slots / 4 - state.ordinarySlotsHeld, owned - owned / 4 - state.ordinaryOwned, free)
-            return Room(interruption: max(0, free), ordinary: max(0, ordinary))
+            let free = slots - state.slotsHeld
+            let ordinary = min(slots - slots / 4 - state.ordinarySlotsHeld, owned - state.ordinaryOwned, free)
+            return Room(interruption: max(0, min(free, owned - state.interruptionsOwned)), ordinary: max(0, ordinary))
         }
     }
 
@@ -62,7 +63,9 @@ final class InFlight: Sendable {
             if isAlone { state.isExclusive = true }
             state.runs[run.id.job] = run
             state.slotsHeld += 1
-            if run.job.lane != .interruption {
+            if run.job.lane == .interruption {
+                state.interruptionsOwned += 1
+            } else {
                 state.ordinarySlotsHeld += 1
                 state.ordinaryOwned += 1
             }
@@ -77,7 +80,7 @@ final class InFlight: Sendable {
                 if !isSettled { state.dropped.insert(run.id) }
                 if state.runs[run.id.job] === run { state.runs[run.id.job] = nil }
                 if state.runs.isEmpty { state.isExclusive = false }
-                if run.job.lane != .interruption { state.ordinaryOwned -= 1 }
+                if run.job.lane == .interruption { state.interruptionsOwned -= 1 } else { state.ordinaryOwned -= 1 }
                 if holdsSlot { return freeSlot(of: run.job.lane, &state) }
                 return takeChangeWaiters(&state)
             })

@@ -10,7 +10,7 @@ public struct WorkerConfiguration: Sendable {
     public var queues = ["default"]
     /// Handlers that run at once. A quarter is kept for lane 0.
     public var slots = 16
-    /// Jobs it may own at once, waiting ones included. A quarter is kept for lane 0.
+    /// Jobs it may own at once, waiting ones included; of lane 0 as many again.
     public var inFlightMax = 256
     /// How long the ledger trusts it without a renewal.
     public var lease = Duration.seconds(12)
