@@ -94,6 +94,11 @@ public struct Resources: Hashable, Sendable {
     /// CPU, memory and pods alone: what a table of instance types knows.
     public var core: Resources { Resources(cpu: cpu, memory: memory, pods: pods) }
 
+    /// What makes an instance type fit: all but local disk, which comes with the launch template.
+    public var shape: Resources {
+        Resources(cpu: cpu, memory: memory, pods: pods, extended: extended.filter { $0.value > 0 })
+    }
+
     /// The sums.
     public static func + (left: Resources, right: Resources) -> Resources {
         Resources(

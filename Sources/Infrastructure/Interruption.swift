@@ -74,17 +74,41 @@ public struct ReplacementRequirement: Hashable, Sendable, Codable {
     public var architecture: String
     /// The zone that pods are bound to by their volumes; nil: any zone will do.
     public var zone: String?
+    /// What the node is, where its pods ask for what no table of types tells of (`nvidia.com/gpu`); nil: unknown.
+    public var own: OwnType?
+
+    /// A node's type, and what Kubernetes says that pods may use of it.
+    public struct OwnType: Hashable, Sendable, Codable {
+        /// `g5.xlarge`.
+        public var type: String
+        /// With extended resources.
+        public var allocatable: Resources
+
+        /// Makes one.
+        public init(type: String, allocatable: Resources) {
+            self.type = type
+            self.allocatable = allocatable
+        }
+    }
 
     /// Makes a requirement.
-    public init(moving: Resources, daemons: Resources, architecture: String, zone: String?) {
+    public init(moving: Resources, daemons: Resources, architecture: String, zone: String?, own: OwnType? = nil) {
         self.moving = moving
         self.daemons = daemons
         self.architecture = architecture
         self.zone = zone
+        self.own = own
     }
 
     /// Pods and daemons together.
     public var total: Resources { moving + daemons }
+
+    /// The total in words, for people.
+    public var words: String {
+        let sum = total
+        let extended = sum.extended.filter { $0.value > 0 }.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }
+        return (["\(sum.cpu) milli-CPU", "\(sum.memory) bytes"] + extended).joined(separator: ", ")
+    }
 }
 
 /// Steps of an interruption's row; nil leaves a column as it is, and a time once set stays.

@@ -14,6 +14,9 @@ public struct InstanceType: Hashable, Sendable {
     public let allocatable: Resources
     /// On demand in us-east-1, Linux, per hour.
     public let onDemandUSEast1: MicroDollars
+
+    /// Whether a type throttles whoever uses its CPU all the time: the t families and flex.
+    public static func isBurstable(_ name: String) -> Bool { name.hasPrefix("t") || name.contains("-flex.") }
 }
 
 /// The instance types that replacements are chosen from, by a table shipped with the program.
@@ -54,11 +57,16 @@ public struct InstanceCatalogue: Sendable {
     public func type(named name: String) -> InstanceType? { byName[name] }
 
     /// The types that can carry a requirement, the cheapest first.
-    /// - Parameter families: empty: all.
-    public func carrying(_ need: Resources, architecture: String, families: [String] = []) -> [InstanceType] {
+    /// - Parameters:
+    ///   - families: empty: all.
+    ///   - takesBurstable: whether those that throttle will do.
+    public func carrying(
+        _ need: Resources, architecture: String, families: [String] = [], takesBurstable: Bool = true
+    ) -> [InstanceType] {
         types.filter {
             $0.architecture == architecture && need.fits(in: $0.allocatable)
                 && (families.isEmpty || families.contains($0.family))
+                && (takesBurstable || !InstanceType.isBurstable($0.name))
         }
     }
 }

@@ -1,8 +1,8 @@
 import Foundation
 import Infrastructure
 
-/// Everything that is known of a region's spot pools at one moment: what they cost, and how risky they are. Zones are named
-/// as in the account that asks.
+/// Everything that is known of what a region's capacity costs at one moment, on demand and spot, and how risky its spot
+/// pools are: the one place where prices are looked up. Zones are named as in the account that asks.
 public struct PoolBook: Sendable {
     /// How long before now a pool's incidents count: T has decayed below 1 % by then.
     public static let incidentSpan = TimeSpan.hours(28)
@@ -19,7 +19,8 @@ public struct PoolBook: Sendable {
     private let incidents: [SpotPool: [PoolIncident]]
     private let catalogue: InstanceCatalogue
     private let shipped: SpotAdvisor
-    private let now: Date
+    /// The moment, world time.
+    public let now: Date
 
     /// Collects what is known.
     /// - Parameters:
@@ -40,6 +41,16 @@ public struct PoolBook: Sendable {
         self.catalogue = catalogue
         self.shipped = shipped
         self.now = now
+    }
+
+    /// What a snapshot knows, at the time it was taken.
+    public init(
+        _ snapshot: ClusterSnapshot, catalogue: InstanceCatalogue = .shipped, shipped: SpotAdvisor = .shipped
+    ) {
+        self.init(
+            region: snapshot.cluster.region, prices: snapshot.spotPrices, onDemand: snapshot.onDemandPrices,
+            advice: snapshot.spotAdvice ?? [:], incidents: snapshot.poolIncidents ?? [], now: snapshot.capturedAt,
+            catalogue: catalogue, shipped: shipped)
     }
 
     /// What the Spot Advisor says of a type; nil: nothing.
@@ -63,6 +74,28 @@ public struct PoolBook: Sendable {
         if let known = spot(type, zone: zone) { return known }
         guard let base = onDemand(type)?.price, let advice = advice(for: type) else { return nil }
         return MicroDollars(rawValue: Int64(Double(base.rawValue) * (1 - Double(advice.savingPercent) / 100)))
+    }
+
+    /// The best guess of what a type costs in a zone, paid in that way; nil: unknown.
+    public func price(_ type: String, zone: String, _ capacity: CapacityType) -> MicroDollars? {
+        switch capacity {
+        case .spot: expectedSpot(type, zone: zone)
+        case .onDemand: onDemand(type)?.price
+        }
+    }
+
+    /// What an instance costs per hour; a spot instance of which nothing is known, what it would on demand; nil: unknown.
+    public func price(of instance: Instance) -> MicroDollars? {
+        price(instance.type, zone: instance.zone, instance.capacity) ?? onDemand(instance.type)?.price
+    }
+
+    /// What a snapshot's nodes cost per hour, by name, as far as their instances and prices are known.
+    public func byNode(_ snapshot: ClusterSnapshot) -> [String: MicroDollars] {
+        let instances = snapshot.instancesByID
+        let prices = snapshot.objects.nodes.compactMap { node in
+            node.instance.flatMap { instances[$0] }.flatMap { price(of: $0) }.map { (node.name, $0) }
+        }
+        return Dictionary(prices, uniquingKeysWith: { first, _ in first })
     }
 
     /// Whether the pool is known to be sold.

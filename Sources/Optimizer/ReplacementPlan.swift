@@ -22,8 +22,6 @@ public struct ReplacementPlan: Hashable, Sendable, Codable {
     public struct Question: Sendable {
         /// What the new node must carry.
         public var requirement: ReplacementRequirement
-        /// The region.
-        public var region: String
         /// The subnet of each zone that may be used; a nil value is the launch template's own.
         public var zones: [String: String?]
         /// Families that may be used; empty: all.
@@ -32,38 +30,35 @@ public struct ReplacementPlan: Hashable, Sendable, Codable {
         public var interrupted: SpotPool?
         /// Pools not to be asked now.
         public var unavailable: [UnavailablePoolFact]
-        /// Price histories by pool, oldest first.
-        public var prices: [SpotPool: [SpotPrice]]
-        /// On-demand prices by type, as far as they were listed for the region.
-        public var onDemand: [String: MicroDollars]
-        /// The Spot Advisor's advice by type; empty: the shipped copy's.
-        public var advice: [String: SpotAdvice]
-        /// What pools did to us lately.
-        public var incidents: [PoolIncident]
         /// Up to which score pools are asked first, and at all before on demand.
         public var risk: SpotPolicy?
-        /// World time.
-        public var now: Date
+        /// What the region's capacity costs and how risky it is, now.
+        public var book: PoolBook
+        /// Whether types that throttle whoever uses CPU all the time will do.
+        public var takesBurstable: Bool
+        /// How it must be paid; nil: spot first, on demand where there is none.
+        public var capacity: CapacityType?
+        /// What a pool must be besides, for work that could wait: asked with its price per hour, paid in that way, before
+        /// the best are chosen. A pool whose price is not known is not asked for.
+        public var admits: (@Sendable (SpotPool, MicroDollars) -> Bool)?
 
         /// Makes a question.
         public init(
-            requirement: ReplacementRequirement, region: String, zones: [String: String?], families: [String] = [],
-            interrupted: SpotPool? = nil, unavailable: [UnavailablePoolFact] = [],
-            prices: [SpotPool: [SpotPrice]] = [:], onDemand: [String: MicroDollars] = [:],
-            advice: [String: SpotAdvice] = [:], incidents: [PoolIncident] = [], risk: SpotPolicy? = nil, now: Date
+            requirement: ReplacementRequirement, zones: [String: String?], families: [String] = [],
+            interrupted: SpotPool? = nil, unavailable: [UnavailablePoolFact] = [], risk: SpotPolicy? = nil,
+            book: PoolBook, takesBurstable: Bool = true, capacity: CapacityType? = nil,
+            admits: (@Sendable (SpotPool, MicroDollars) -> Bool)? = nil
         ) {
             self.requirement = requirement
-            self.region = region
             self.zones = zones
             self.families = families
             self.interrupted = interrupted
             self.unavailable = unavailable
-            self.prices = prices
-            self.onDemand = onDemand
-            self.advice = advice
-            self.incidents = incidents
             self.risk = risk
-            self.now = now
+            self.book = book
+            self.takesBurstable = takesBurstable
+            self.capacity = capacity
+            self.admits = admits
         }
     }
 
@@ -74,53 +69,55 @@ public struct ReplacementPlan: Hashable, Sendable, Codable {
     /// A pool whose type costs more on demand than so many times the cheapest that fits is not worth its lower risk.
     public static let priceFactorMax = 2.0
 
-    /// The types that are looked at for a requirement, the cheapest first: those that carry it and are not too dear.
+    /// The types that are looked at for a requirement, the cheapest first: those that carry it and are not too dear. No
+    /// table tells who has GPUs and their like: where those are asked for it is the node's own type, or none.
+    /// - Parameter takesBurstable: whether types that throttle will do.
     public static func candidates(
-        for requirement: ReplacementRequirement, families: [String] = [], catalogue: InstanceCatalogue = .shipped
-    ) -> [InstanceType] {
+        for requirement: ReplacementRequirement, families: [String] = [], takesBurstable: Bool = true,
+        catalogue: InstanceCatalogue = .shipped
+    ) -> [String] {
+        guard requirement.total.extended.isEmpty else {
+            guard let own = requirement.own, requirement.total.fits(in: own.allocatable) else { return [] }
+            return [own.type]
+        }
         let fitting = catalogue.carrying(
-            requirement.total, architecture: requirement.architecture, families: families)
+            requirement.total, architecture: requirement.architecture, families: families,
+            takesBurstable: takesBurstable)
         guard let cheapest = fitting.first else { return [] }
         let priceMax = Int64(Double(cheapest.onDemandUSEast1.rawValue) * priceFactorMax)
-        return fitting.filter { $0.onDemandUSEast1.rawValue <= priceMax }
+        return fitting.filter { $0.onDemandUSEast1.rawValue <= priceMax }.map(\.name)
     }
 
     /// Plans a replacement: spot of low risk, then any spot, then on demand. No steps: nothing in the catalogue fits.
     ///
     /// Pools are ranked by risk in steps of 0.05, then price, then type and zone: risks are coarse and tie in masses.
-    public init(
-        for question: Question, catalogue: InstanceCatalogue = .shipped, advisor: SpotAdvisor = .shipped
-    ) {
+    public init(for question: Question, catalogue: InstanceCatalogue = .shipped) {
         let zones = question.requirement.zone.map { zone in question.zones.filter { $0.key == zone } } ?? question.zones
         let types = ReplacementPlan.candidates(
-            for: question.requirement, families: question.families, catalogue: catalogue)
+            for: question.requirement, families: question.families, takesBurstable: question.takesBurstable,
+            catalogue: catalogue)
         guard !types.isEmpty, !zones.isEmpty else {
             steps = []
             return
         }
-        let book = PoolBook(
-            region: question.region, prices: question.prices.values.flatMap(\.self), onDemand: question.onDemand,
-            advice: question.advice, incidents: question.incidents, now: question.now, catalogue: catalogue,
-            shipped: advisor)
-        var pools: [Ranked] = []
-        for type in types {
-            let onDemand = book.onDemand(type.name)?.price ?? type.onDemandUSEast1
-            for zone in zones.keys {
-                pools.append(
-                    Ranked(
-                        pool: SpotPool(region: question.region, zone: zone, type: type.name), type: type,
-                        risk: book.risk(type.name, zone: zone).score,
-                        price: (book.expectedSpot(type.name, zone: zone) ?? onDemand).rawValue, onDemand: onDemand,
-                        isOffered: book.isOffered(type.name, zone: zone)))
-            }
+        let book = question.book
+        let pools = types.flatMap { type in
+            zones.keys.map { Ranked(SpotPool(region: book.region, zone: $0, type: type), book) }
         }
-        let blocked = Set(question.unavailable.filter { $0.until > question.now }.map { Blocked($0.pool, $0.capacity) })
+        let blocked = Set(question.unavailable.filter { $0.until > book.now }.map { Blocked($0.pool, $0.capacity) })
+        func isAdmitted(_ pool: Ranked, _ capacity: CapacityType) -> Bool {
+            guard question.capacity ?? capacity == capacity, !blocked.contains(Blocked(pool.pool, capacity)) else {
+                return false
+            }
+            guard let admits = question.admits else { return true }
+            return book.price(pool.pool.type, zone: pool.pool.zone, capacity).map { admits(pool.pool, $0) } ?? false
+        }
+        let share = question.risk?.priceShareMax ?? 1
         let spot = pools.filter {
-            $0.isOffered && $0.pool != question.interrupted && !blocked.contains(Blocked($0.pool, .spot))
-                && Double($0.price) <= (question.risk?.priceShareMax ?? 1) * Double($0.onDemand.rawValue)
+            $0.isOffered && $0.pool != question.interrupted && $0.isWorthIt(share) && isAdmitted($0, .spot)
         }.sorted(by: Ranked.isBetter)
-        let onDemand = pools.filter { !blocked.contains(Blocked($0.pool, .onDemand)) }.sorted {
-            ($0.onDemand, $0.pool) < ($1.onDemand, $1.pool)
+        let onDemand = pools.filter { isAdmitted($0, .onDemand) }.sorted {
+            ($0.onDemand ?? .max, $0.pool) < ($1.onDemand ?? .max, $1.pool)
         }
         let riskMax = question.risk?.riskMax ?? ReplacementPlan.riskMax
         let relaxed = question.risk?.riskMaxRelaxed ?? 1
@@ -135,7 +132,7 @@ public struct ReplacementPlan: Hashable, Sendable, Codable {
             Step(
                 number: number, capacity: draft.0,
                 pools: draft.1.prefix(ReplacementPlan.poolsMax).map {
-                    FleetOverride(type: $0.type.name, zone: $0.pool.zone, subnet: zones[$0.pool.zone] ?? nil)
+                    FleetOverride(type: $0.pool.type, zone: $0.pool.zone, subnet: zones[$0.pool.zone] ?? nil)
                 }, summary: draft.2)
         }
     }
@@ -151,11 +148,23 @@ public struct ReplacementPlan: Hashable, Sendable, Codable {
 
     private struct Ranked {
         let pool: SpotPool
-        let type: InstanceType
         let risk: Double
+        /// The spot price as far as it can be guessed, else what it costs on demand.
         let price: Int64
-        let onDemand: MicroDollars
+        /// In micro-dollars per hour; nil: unknown.
+        let onDemand: Int64?
         let isOffered: Bool
+
+        init(_ pool: SpotPool, _ book: PoolBook) {
+            self.pool = pool
+            risk = book.risk(pool.type, zone: pool.zone).score
+            onDemand = book.onDemand(pool.type)?.price.rawValue
+            price = book.expectedSpot(pool.type, zone: pool.zone)?.rawValue ?? onDemand ?? .max
+            isOffered = book.isOffered(pool.type, zone: pool.zone)
+        }
+
+        /// Whether spot costs at most that share of on demand; where that is not known, it is taken to.
+        func isWorthIt(_ share: Double) -> Bool { onDemand.map { Double(price) <= share * Double($0) } ?? true }
 
         static func isBetter(_ left: Ranked, _ right: Ranked) -> Bool {
             let leftBand = (left.risk / 0.05).rounded(.down)

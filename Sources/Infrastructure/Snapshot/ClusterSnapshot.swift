@@ -50,10 +50,14 @@ public struct ClusterSnapshot: Hashable, Sendable, Codable {
     public var instances: [Instance]?
     /// The region's EBS volumes that are attached to nothing, by id; nil: the account could not be read.
     public var volumes: [Volume]?
-    /// The last known spot prices of the pools in use, by pool and time.
+    /// Spot prices of the types in use and of those that could take a node's work, by pool and time.
     public var spotPrices: [SpotPrice] = []
     /// On-demand prices of the region per hour, by type, as far as our stores hold them; else the shipped table counts.
     public var onDemandPrices: [String: MicroDollars] = [:]
+    /// What the Spot Advisor says of the region, by type; nil or empty: never read, the shipped copy counts.
+    public var spotAdvice: [String: SpotAdvice]?
+    /// What the account's pools of the region did to us lately, by time; nil: not read.
+    public var poolIncidents: [PoolIncident]?
     /// Pools that gave nothing lately.
     public var unavailablePools: [UnavailablePoolFact] = []
     /// What is known to be amiss: lists of different times that do not fit together, far sides that could not be read.
@@ -72,6 +76,11 @@ public struct ClusterSnapshot: Hashable, Sendable, Codable {
         self.objects = objects
         self.instances = instances
         self.volumes = volumes
+    }
+
+    /// The instances, by id.
+    public var instancesByID: [InstanceID: Instance] {
+        Dictionary((instances ?? []).map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
     }
 
     /// The instance behind a node; nil: it has none, or EC2 does not know it.

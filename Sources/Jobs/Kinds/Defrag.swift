@@ -3,8 +3,9 @@ import Infrastructure
 import JobQueue
 import Optimizer
 
-/// `defrag`: packs a cluster every ten minutes: decides which nodes can be emptied into the others, says why every other
-/// node stays, and where the policy lets it, empties and removes them step by step.
+/// `defrag`: packs a cluster every ten minutes: decides which nodes can be emptied into the others, or several of them
+/// into one that costs less, says why every other node stays, and where the policy lets it, empties and removes them step
+/// by step.
 public struct Defrag: Job, SnapshotKind {
     /// The kind's name.
     public static let kind: JobKind = "defrag"
@@ -28,7 +29,14 @@ public struct Defrag: Job, SnapshotKind {
         if let memory = observation.memory { return try NodePlanRules.next(Defrag.kind, observation, memory) }
         return try NodePlanBegin(Defrag.kind, observation).decide { planner in
             let plan = planner.plan(nodesMax: observation.nodesLeft, evictionsMax: observation.evictionsLeft)
-            return .init(plan: plan, stays: plan.stays)
+            var wish = NodePlanBegin.Wish(plan: plan, stays: plan.stays)
+            if plan.removals.isEmpty, observation.policy.packing.replaces {
+                wish.merge(
+                    planner.merge(
+                        zones: observation.launch?.subnets ?? [:], nodesMax: observation.nodesLeft,
+                        evictionsMax: observation.evictionsLeft))
+            }
+            return wish
         }
     }
 

@@ -16,9 +16,10 @@ enum MovablePods {
         let moving = of(pods, taint: taint)
         let staying = pods.filter { ($0.isDaemon || $0.isMirror) && !$0.isFinished }
         return ReplacementRequirement(
-            moving: moving.map(\.requests.core).reduce(Resources(), +),
-            daemons: staying.map(\.requests.core).reduce(Resources(), +),
+            moving: moving.map(\.requests.shape).reduce(Resources(), +),
+            daemons: staying.map(\.requests.shape).reduce(Resources(), +),
             architecture: node.architecture ?? "amd64",
-            zone: moving.contains(where: \.usesVolumeClaim) ? node.zone : nil)
+            zone: moving.contains(where: \.usesVolumeClaim) ? node.zone : nil,
+            own: node.instanceType.map { .init(type: $0, allocatable: node.allocatable.shape) })
     }
 }

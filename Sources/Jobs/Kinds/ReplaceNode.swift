@@ -83,7 +83,7 @@ public struct ReplaceNode: Job {
             account: registration.account, region: registration.region, now: context.now)
         if let requirement = observation.interruption?.requirement {
             let families = ReplaceRules.families(registration, observation.policy)
-            let types = ReplacementPlan.candidates(for: requirement, families: families).map(\.name)
+            let types = ReplacementPlan.candidates(for: requirement, families: families)
             try await readPrices(of: types, registration, into: &observation, context)
         }
         return observation

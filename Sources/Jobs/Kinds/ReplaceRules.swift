@@ -75,16 +75,13 @@ struct ReplaceRules {
         if zones.isEmpty, let zone = seen.instance?.zone ?? seen.node?.zone { zones[zone] = .some(nil) }
         let plan = ReplacementPlan(
             for: .init(
-                requirement: requirement, region: seen.registration.region, zones: zones,
+                requirement: requirement, zones: zones,
                 families: ReplaceRules.families(seen.registration, seen.policy), interrupted: interrupted,
-                unavailable: seen.unavailable,
-                prices: Dictionary(grouping: seen.prices, by: \.pool).mapValues { $0.sorted { $0.since < $1.since } },
-                onDemand: seen.onDemand, advice: seen.advice, incidents: seen.incidents, risk: seen.policy.spot,
-                now: seen.now))
+                unavailable: seen.unavailable, risk: seen.policy.spot, book: book))
         guard !plan.steps.isEmpty else {
             return end(
                 "nothing-fits", .critical,
-                "No instance type in the catalogue carries \(requirement.total.cpu) milli-CPU and \(requirement.total.memory) bytes in the zones allowed."
+                "No instance type that is known to us carries \(requirement.words) in the zones allowed."
             )
         }
         if let interrupted, seen.instance?.capacity == .spot, interruption.kind == .spotWarning {
@@ -269,9 +266,6 @@ struct ReplaceRules {
 
     /// What it costs less than the same type on demand, by the prices we know; nil: we know too little.
     private func saving(_ launched: FleetAnswer.Launched, _ interruption: Interruption) -> SavingFact? {
-        let book = PoolBook(
-            region: seen.registration.region, prices: seen.prices, onDemand: seen.onDemand, advice: seen.advice,
-            now: seen.now)
         guard let before = book.onDemand(launched.type)?.price,
             let after = book.expectedSpot(launched.type, zone: launched.zone), after < before
         else { return nil }
@@ -279,6 +273,12 @@ struct ReplaceRules {
             key: "saving/\(seen.registration.id)/\(interruption.intent)", cluster: seen.registration.id,
             feature: .interruptions, .cheaper, subject: launched.id.rawValue, before: before, after: after,
             since: memory.launchedAt ?? seen.now)
+    }
+
+    private var book: PoolBook {
+        PoolBook(
+            region: seen.registration.region, prices: seen.prices, onDemand: seen.onDemand, advice: seen.advice,
+            incidents: seen.incidents, now: seen.now)
     }
 
     private func unavailable(_ pool: SpotPool, _ capacity: CapacityType, _ reason: String) -> UnavailablePoolFact {

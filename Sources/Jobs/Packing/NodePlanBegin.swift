@@ -21,11 +21,22 @@ struct NodePlanBegin {
             stays = found.stays
             swap = found.swaps.first
             plan = ClusterPlan()
-            if let swap {
-                plan.removals = [swap.removal]
-                plan.saving = swap.removal.saving
-            }
-            for other in found.swaps.dropFirst() { stays[other.removal.node.name] = .budget }
+            for other in found.swaps.dropFirst().flatMap(\.removals) { stays[other.node.name] = .budget }
+            take(swap)
+        }
+
+        /// Several nodes by one, where none can be emptied into the others alone.
+        mutating func merge(_ found: NodeSwap?) {
+            guard plan.removals.isEmpty, let found else { return }
+            swap = found
+            take(found)
+        }
+
+        private mutating func take(_ swap: NodeSwap?) {
+            guard let swap else { return }
+            plan.removals = swap.removals
+            plan.saving = swap.saving
+            for removal in swap.removals { stays[removal.node.name] = nil }
         }
     }
 
@@ -139,7 +150,7 @@ struct NodePlanBegin {
         var memory = NodePlanMemory(
             number: number, plan: wish.plan, startedAt: seen.now, seenAt: seen.now, progressAt: seen.now)
         guard let swap = wish.swap else { return memory }
-        let instance = seen.snapshot.instances?.first { $0.id == swap.removal.instance }
+        let instance = seen.snapshot.instances?.first { $0.id == swap.removals.first?.instance }
         guard let template = seen.launch?.template ?? instance?.launchTemplate else { return nil }
         memory.replacement = NodePlanMemory.Replacement(
             plan: swap.launch, template: template,
@@ -159,7 +170,7 @@ struct NodePlanBegin {
         }
         if !wish.plan.removals.isEmpty {
             let dollars = Int((wish.plan.saving.dollars * hours).rounded())
-            let what = wish.swap == nil ? "can be emptied and removed" : "can be replaced by a cheaper one"
+            let what = wish.swap == nil ? "can be emptied and removed" : "can be replaced by one that costs less"
             findings.append(
                 Finding(
                     "nodes-to-spare", cluster: seen.cluster, subject: kind.rawValue, .info,

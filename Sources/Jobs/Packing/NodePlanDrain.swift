@@ -122,7 +122,7 @@ extension NodePlanRules {
     private func finish(_ mine: NodePlan) -> Decision {
         var decision = decision
         let saved = memory.plan.removals.reduce(MicroDollars.zero) { $0 + $1.saving }
-        decision.facts.append(closed(mine, NodePlan.done))
+        decision.facts += closed(mine, NodePlan.done)
         decision.findings.append(
             find(
                 "plan-done", .info,
@@ -146,7 +146,7 @@ extension NodePlanRules {
         let useless = uselessReplacement
         if (marked.isEmpty && useless == nil) || memory.abortRounds > NodePlanRules.abortRoundsMax {
             let reason = memory.abort ?? ""
-            decision.facts.append(closed(mine, reason))
+            decision.facts += closed(mine, reason)
             decision.findings.append(
                 find(
                     "plan-aborted", .warning,

@@ -139,21 +139,28 @@ struct NodePlanRules {
         if report.isDone {
             memory.ended[removal.node.uid] = seen.now
             memory.progressAt = seen.now
-            decision.facts.append(.saving(saving(removal)))
+            // What a replacement saves is known when the last of the nodes that it replaces has ended.
+            if memory.replacement == nil { decision.facts.append(.saving(saving([removal], after: nil))) }
         } else if report.outcome == .refused {
             giveUp("the instance \(removal.instance) could not be ended", report)
         }
     }
 
-    /// What the end of a node saves: all it cost, or what its replacement costs less.
-    private func saving(_ removal: ClusterPlan.Removal) -> SavingFact {
-        let launched = memory.replacement?.launched?.id
-        let after = memory.replacement?.price ?? .zero
+    /// What the end of nodes saves: all they cost, or what their replacement costs less.
+    private func saving(_ ended: [ClusterPlan.Removal], after launched: NodePlanMemory.Replacement?) -> SavingFact {
+        let subject = launched?.launched?.id ?? ended[0].instance
         return SavingFact(
-            key: "saving/\(seen.cluster)/plan-\(memory.number)/\(removal.node.uid)", cluster: seen.cluster,
+            key: "saving/\(seen.cluster)/plan-\(memory.number)/\(ended[0].node.uid)", cluster: seen.cluster,
             feature: Feature(kind: kind.rawValue) ?? .packing, launched == nil ? .removed : .cheaper,
-            subject: (launched ?? removal.instance).rawValue, before: removal.saving + after, after: after,
+            subject: subject.rawValue, before: ended.reduce(.zero) { $0 + $1.cost }, after: launched?.price ?? .zero,
             since: seen.now)
+    }
+
+    /// What a plan with a replacement saved when it ends; a new node that replaced only some saves less, or nothing.
+    var replacementSaving: SavingFact? {
+        guard let replacement = memory.replacement, replacement.launched != nil else { return nil }
+        let ended = memory.plan.removals.filter { memory.ended[$0.node.uid] != nil }
+        return ended.isEmpty ? nil : saving(ended, after: replacement)
     }
 
     func endKey(_ removal: ClusterPlan.Removal) -> String { "terminate/\(removal.instance)" }
@@ -251,7 +258,7 @@ struct NodePlanRules {
     }
 
     /// The plan's end, as the ledger keeps it.
-    func closed(_ mine: NodePlan, _ outcome: String) -> Fact {
+    func closed(_ mine: NodePlan, _ outcome: String) -> [Fact] {
         var plan = mine
         plan.seenAt = seen.now
         plan.closedAt = seen.now
@@ -263,6 +270,6 @@ struct NodePlanRules {
         plan.touched = seen.snapshot.objects.nodes.filter { node in
             landed.contains(node.name) || (came != nil && node.instance == came)
         }.map(\.uid).sorted()
-        return .nodePlan(plan)
+        return [.nodePlan(plan)] + [replacementSaving.map(Fact.saving)].compactMap(\.self)
     }
 }

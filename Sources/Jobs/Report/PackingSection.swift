@@ -21,10 +21,8 @@ extension ReportSections {
             notes.append("\(count) nodes stay: \(code)")
         }
         // The simulation holds by every rule that is known; what is unsure is what the nodes cost, and a list that is not whole.
-        let prices = NodePrices(snapshot)
-        let priced =
-            snapshot.objects.nodes.isEmpty
-            ? 0 : Double(prices.byNode.count) / Double(snapshot.objects.nodes.count)
+        let known = question.prices.byNode(snapshot).count
+        let priced = snapshot.objects.nodes.isEmpty ? 0 : Double(known) / Double(snapshot.objects.nodes.count)
         return ReportSection(
             "packing", title: "Packing",
             summary: "\(plan.removals.count) of \(snapshot.objects.nodes.count) nodes can be emptied by "

@@ -52,13 +52,13 @@ public struct ReportQuestion: Sendable {
     /// Its policy.
     public let policy: ClusterPolicy
     /// What capacity costs.
-    public let prices: SnapshotPrices
+    public let prices: PoolBook
 
     /// Makes a question.
     public init(_ snapshot: ClusterSnapshot, policy: ClusterPolicy) {
         self.snapshot = snapshot
         self.policy = policy
-        prices = SnapshotPrices(snapshot)
+        prices = PoolBook(snapshot)
     }
 }
 

@@ -64,7 +64,7 @@ enum ReportSections {
     }
 
     private static func foreignPrices(_ question: ReportQuestion, _ types: [String]) -> String? {
-        types.allSatisfy(question.prices.isRegional)
+        types.allSatisfy { question.prices.onDemand($0)?.isOwn ?? (question.snapshot.cluster.region == "us-east-1") }
             ? nil
             : "on-demand prices of \(question.snapshot.cluster.region) are not known yet: those of us-east-1 count"
     }

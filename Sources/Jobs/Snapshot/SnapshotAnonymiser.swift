@@ -44,7 +44,7 @@ public struct SnapshotAnonymiser {
     /// Fields of a snapshot whose form is known here.
     static let snapshotFields: Set<String> = [
         "version", "cluster", "capturedAt", "serverVersion", "objects", "instances", "volumes", "spotPrices",
-        "onDemandPrices", "unavailablePools", "remarks", "isAnonymised",
+        "onDemandPrices", "spotAdvice", "poolIncidents", "unavailablePools", "remarks", "isAnonymised",
     ]
 
     /// Fields whose texts are words of Kubernetes, of AWS or our own.
@@ -67,6 +67,7 @@ public struct SnapshotAnonymiser {
     /// Dictionaries whose keys are names of resources, drivers, zones or types.
     private static let countFields: Set<String> = [
         "extended", "hard", "used", "limitToRequestRatioMax", "countMaxByDriver", "readyByZone", "onDemandPrices",
+        "spotAdvice",
     ]
     /// Labels whose values are words of the platform.
     private static let keptLabels: Set<String> = [

@@ -1,6 +1,7 @@
 import Foundation
 import Infrastructure
 import JobQueue
+import Optimizer
 
 /// Takes snapshots: reads what decisions are made from, and says what could not be read.
 public struct SnapshotCapture: Sendable {
@@ -8,7 +9,7 @@ public struct SnapshotCapture: Sendable {
     public var lists: Set<ClusterList>
     /// Whether EC2 instances and EBS volumes are read.
     public var readsCloud: Bool
-    /// Whether spot prices are read from our stores.
+    /// Whether prices, advice and incidents are read from our stores.
     public var readsPrices: Bool
 
     /// Everything, unless said.
@@ -69,14 +70,17 @@ public struct SnapshotCapture: Sendable {
         _ registration: ClusterRegistration, _ prices: any Prices, into snapshot: inout ClusterSnapshot
     ) async throws {
         let now = snapshot.capturedAt
-        let types = Set(
-            snapshot.objects.nodes.compactMap(\.instanceType) + (snapshot.instances ?? []).map(\.type)
-        ).sorted()
+        let inUse = snapshot.objects.nodes.compactMap(\.instanceType) + (snapshot.instances ?? []).map(\.type)
+        let types = Set(inUse).union(snapshot.alternativeTypes()).sorted()
         snapshot.spotPrices = try await prices.spot(
             account: registration.account, region: registration.region, types: types,
-            since: now.addingTimeInterval(-7 * 86_400)
+            since: now - PoolBook.priceSpan.interval
         ).sorted { ($0.pool, $0.since) < ($1.pool, $1.since) }
         snapshot.onDemandPrices = try await prices.onDemand(region: registration.region, types: types)
+        snapshot.spotAdvice = try await prices.advice(region: registration.region)
+        snapshot.poolIncidents = try await prices.incidents(
+            account: registration.account, region: registration.region, since: now - PoolBook.incidentSpan.interval
+        ).sorted { ($0.at, $0.pool, $0.kind.rawValue) < ($1.at, $1.pool, $1.kind.rawValue) }
         snapshot.unavailablePools = try await prices.unavailable(
             account: registration.account, region: registration.region, now: now
         ).sorted { ($0.pool, $0.capacity.rawValue) < ($1.pool, $1.capacity.rawValue) }

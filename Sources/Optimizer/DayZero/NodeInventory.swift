@@ -31,14 +31,13 @@ public struct NodeInventory: Hashable, Sendable, Codable {
     public var unpriced: Int
 
     /// Counts the nodes of a snapshot.
-    public init(_ snapshot: ClusterSnapshot, prices: SnapshotPrices) {
+    public init(_ snapshot: ClusterSnapshot, prices: PoolBook) {
         struct Key: Hashable {
             var type: String
             var capacity: CapacityType
             var owner: NodeOwner
         }
-        let instances = Dictionary(
-            (snapshot.instances ?? []).map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
+        let instances = snapshot.instancesByID
         var requested: [String: Resources] = [:]
         for pod in snapshot.objects.pods where !pod.isFinished {
             guard let node = pod.nodeName else { continue }
@@ -64,9 +63,8 @@ public struct NodeInventory: Hashable, Sendable, Codable {
             group.nodes += 1
             group.allocatable = group.allocatable + node.allocatable
             group.requested = group.requested + (requested[node.name] ?? Resources())
-            let onDemand = prices.onDemand(key.type)
-            let paid =
-                key.capacity == .onDemand ? onDemand : prices.spot(key.type, zone: node.zone ?? "").map(\.price)
+            let onDemand = prices.onDemand(key.type)?.price
+            let paid = prices.price(key.type, zone: node.zone ?? "", key.capacity)
             if let onDemand { group.onDemandPerHour = (group.onDemandPerHour ?? .zero) + onDemand }
             if let paid { group.perHour = (group.perHour ?? .zero) + paid } else { unpriced += 1 }
             found[key] = group

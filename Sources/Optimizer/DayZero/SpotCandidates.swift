@@ -31,17 +31,17 @@ public enum SpotCandidates {
     /// The candidates, those without obstacles first, then by what they save.
     /// - Parameter policy: its highest risk, price share and protection count; families do not, for the type stays.
     public static func find(
-        in snapshot: ClusterSnapshot, policy: ClusterPolicy, prices: SnapshotPrices
+        in snapshot: ClusterSnapshot, policy: ClusterPolicy, prices: PoolBook
     ) -> [SpotCandidate] {
-        let instances = Dictionary(
-            (snapshot.instances ?? []).map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
+        let instances = snapshot.instancesByID
         let pods = Dictionary(grouping: snapshot.objects.pods) { $0.nodeName ?? "" }
         var candidates: [SpotCandidate] = []
         for node in snapshot.objects.nodes {
             let instance = node.instance.flatMap { instances[$0] }
             guard let type = instance?.type ?? node.instanceType, let zone = instance?.zone ?? node.zone,
                 (instance?.capacity ?? node.capacityByLabel ?? .onDemand) == .onDemand,
-                let onDemand = prices.onDemand(type), let spot = prices.spot(type, zone: zone), spot.price < onDemand
+                let onDemand = prices.onDemand(type)?.price, let spot = prices.expectedSpot(type, zone: zone),
+                spot < onDemand
             else { continue }
             let owner = NodeOwner.of(
                 node: node, instance: instance, cluster: snapshot.cluster.id,
@@ -52,7 +52,7 @@ public enum SpotCandidates {
             if risk.score > policy.spot.riskMax {
                 obstacles.append("risk \(rounded(risk.score)) is above the policy's \(rounded(policy.spot.riskMax))")
             }
-            if Double(spot.price.rawValue) > policy.spot.priceShareMax * Double(onDemand.rawValue) {
+            if Double(spot.rawValue) > policy.spot.priceShareMax * Double(onDemand.rawValue) {
                 obstacles.append("spot costs more than \(rounded(policy.spot.priceShareMax)) of on demand")
             }
             if let reason = policy.protected.reason(namespace: nil, labels: node.labels) { obstacles.append(reason) }
@@ -61,7 +61,8 @@ public enum SpotCandidates {
             candidates.append(
                 SpotCandidate(
                     node: node.name, pool: SpotPool(region: snapshot.cluster.region, zone: zone, type: type),
-                    owner: owner, risk: risk, onDemand: onDemand, spot: spot.price, isMeasured: spot.isMeasured,
+                    owner: owner, risk: risk, onDemand: onDemand, spot: spot,
+                    isMeasured: prices.spot(type, zone: zone) != nil,
                     obstacles: obstacles))
         }
         return candidates.sorted { left, right in

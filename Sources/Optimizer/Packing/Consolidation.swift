@@ -155,6 +155,53 @@ public struct Consolidation: Sendable {
         return plan
     }
 
+    /// Moves all pods of some nodes to others at once.
+    /// - Parameters:
+    ///   - leaving: each node, and the pods that have to leave it.
+    ///   - last: a node that takes only what the others do not, so that how large it is changes nothing for these.
+    ///   - state: where every pod is; afterwards, where they would be, also where there is no place for all.
+    /// - Returns: the ways; nil: some pod finds no place, or would disturb one that has moved.
+    public static func relocate(
+        _ leaving: [(node: Int, pods: [Int])], receiving: [Int], last: Int, in state: inout PackingState
+    ) -> [Move]? {
+        var from: [Int: Int] = [:]
+        for (node, pods) in leaving {
+            for pod in pods {
+                state.remove(pod)
+                from[pod] = node
+            }
+            state.close(node, because: .leaving)
+        }
+        let gone = Set(leaving.map(\.node))
+        let packer = Packer(state.problem)
+        var left = packer.place(
+            from.keys.sorted(), on: receiving.filter { !gone.contains($0) }, in: &state, by: .bestFit)
+        left = packer.place(left, on: [last], in: &state, by: .firstFit)
+        guard left.isEmpty, upset(from.keys.sorted(), in: &state) == nil else { return nil }
+        return from.sorted { ($0.value, $0.key) < ($1.value, $1.key) }.map {
+            Move(pod: $0.key, from: $0.value, to: Int(state.location[$0.key]))
+        }
+    }
+
+    /// The largest number for which `works` was seen to hold, by a binary search: what works for many nodes mostly works
+    /// for fewer of them. Source: Karpenter's multi-node consolidation.
+    /// - Parameter most: how many there are; fewer than the range begins with: nothing is tried.
+    public static func largestPrefix(of range: ClosedRange<Int>, within most: Int, _ works: (Int) -> Bool) -> Int? {
+        guard most >= range.lowerBound else { return nil }
+        var found: Int?
+        var (low, high) = (range.lowerBound, range.upperBound)
+        while low <= high {
+            let middle = low + (high - low) / 2
+            if works(middle) {
+                found = middle
+                low = middle + 1
+            } else {
+                high = middle - 1
+            }
+        }
+        return found
+    }
+
     private func price(_ candidate: Candidate, _ state: PackingState) -> MicroDollars {
         state.problem.nodes[candidate.node].price
     }
@@ -186,7 +233,7 @@ public struct Consolidation: Sendable {
                 if let refusal = state.refusal(of: unplaced, on: other) { refusals[refusal, default: 0] += 1 }
             }
             stay = .noPlace(pod: unplaced, refusals: refusals)
-        } else if let upset = upset(Set(moves.keys).union(leaving).sorted(), in: &state) {
+        } else if let upset = Consolidation.upset(Set(moves.keys).union(leaving).sorted(), in: &state) {
             stay = .noPlace(pod: upset.pod, refusals: [upset.refusal: 1])
         } else if hasHeadroom(receiving.filter { $0 != node }, in: state) {
             for pod in leaving {
@@ -203,7 +250,7 @@ public struct Consolidation: Sendable {
     }
 
     /// A moved pod that may no longer be where it is, now that others have moved as well.
-    private func upset(_ pods: [Int], in state: inout PackingState) -> (pod: Int, refusal: PlacementRefusal)? {
+    private static func upset(_ pods: [Int], in state: inout PackingState) -> (pod: Int, refusal: PlacementRefusal)? {
         for pod in pods where !state.problem.isPlain[pod] {
             guard let node = state.remove(pod) else { continue }
             let refusal = state.refusal(of: pod, on: node)

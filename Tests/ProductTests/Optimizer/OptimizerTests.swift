@@ -91,8 +91,42 @@ struct ReplacementPlanTests {
             requirement: ReplacementRequirement(
                 moving: Resources(cpu: MilliCPU(rawValue: cpu), memory: .mebibytes(6000), pods: 8),
                 daemons: Resources(cpu: 300, memory: .mebibytes(300), pods: 3), architecture: "amd64", zone: zone),
-            region: "us-east-1", zones: ["us-east-1a": "subnet-a", "us-east-1b": "subnet-b"], families: families,
-            interrupted: SpotPool(region: "us-east-1", zone: "us-east-1a", type: "m5.xlarge"), now: now)
+            zones: ["us-east-1a": "subnet-a", "us-east-1b": "subnet-b"], families: families,
+            interrupted: SpotPool(region: "us-east-1", zone: "us-east-1a", type: "m5.xlarge"),
+            book: PoolBook(region: "us-east-1", prices: [], now: now))
+    }
+
+    @Test("what work that could wait asks of a pool is asked before the best are chosen, not of the best alone")
+    func admits() {
+        var question = question()
+        let ceiling = MicroDollars(rawValue: 80_000)
+        question.capacity = .spot
+        question.admits = { _, price in price <= ceiling }
+        let plan = ReplacementPlan(for: question)
+        #expect(plan.steps.allSatisfy { $0.capacity == .spot })
+        let pools = plan.steps.flatMap(\.pools)
+        #expect(!pools.isEmpty)
+        #expect(
+            pools.allSatisfy { question.book.expectedSpot($0.type, zone: $0.zone).map { $0 <= ceiling } ?? false })
+        question.takesBurstable = false
+        let steady = ReplacementPlan(for: question).steps.flatMap(\.pools).map(\.type)
+        #expect(!steady.isEmpty && !steady.contains(where: InstanceType.isBurstable))
+    }
+
+    @Test("pods that need a GPU get the node's own type, which has it; where that is not known, nothing")
+    func gpus() {
+        var question = question()
+        question.requirement.moving.extended = ["nvidia.com/gpu": 1]
+        #expect(ReplacementPlan(for: question).steps.isEmpty)
+        #expect(question.requirement.words.hasSuffix("1 nvidia.com/gpu"))
+        let room = Resources(
+            cpu: 7900, memory: .mebibytes(30_000), pods: 58, extended: ["nvidia.com/gpu": 1])
+        question.requirement.own = .init(type: "g5.2xlarge", allocatable: room)
+        let plan = ReplacementPlan(for: question)
+        #expect(plan.steps.last?.capacity == .onDemand)
+        #expect(!plan.steps.isEmpty && plan.steps.flatMap(\.pools).allSatisfy { $0.type == "g5.2xlarge" })
+        question.requirement.moving.extended = ["nvidia.com/gpu": 2]
+        #expect(ReplacementPlan(for: question).steps.isEmpty)
     }
 
     @Test("goes from spot of low risk to any spot to on demand, at most sixty pools each")

@@ -14,6 +14,13 @@ import Testing
         return policy
     }
 
+    /// What saves less than half of what it disturbs is done as well.
+    static var eager: ClusterPolicy {
+        var policy = policy
+        policy.saving.scoreFactor = 10
+        return policy
+    }
+
     /// Three nodes, of which one's pods find room on the others.
     static func world() -> PlanWorld {
         PlanWorld(
@@ -230,6 +237,57 @@ import Testing
         #expect(none.actions.isEmpty)
     }
 
+    @Test("several nodes that fit into no other are merged into one that costs less than all of them")
+    func merges() throws {
+        var world = PlanWorld(
+            [("a", "m5.xlarge"), ("b", "m5.xlarge"), ("c", "m5.xlarge")],
+            pods: [("web", "a", 2300), ("web", "b", 2300), ("web", "c", 2300)])
+        world.protect("web", atLeast: 2)
+        let last = try NodePlanTests.run(Defrag(.init()), &world, policy: NodePlanTests.eager)
+        #expect(last.next == .done)
+        #expect(world.calls.first?.hasPrefix("create-fleet launch/prod/plan-1/0") == true)
+        #expect(world.snapshot.objects.nodes.map(\.name) == ["new-node"])
+        #expect(world.fewest == ["web": 2])
+        let savings = world.facts.compactMap { fact in
+            if case .saving(let saving) = fact { saving } else { nil }
+        }
+        let price = try #require(savings.first?.after)
+        #expect(savings.map(\.before) == [576_000] && price > .zero && price < 576_000, "told once, for all three")
+        #expect(world.plans.map(\.outcome) == ["done"])
+    }
+
+    @Test("nodes are not merged where what comes costs as much, where the policy forbids it, or for too little")
+    func mergesForGain() throws {
+        func actions(_ type: String, _ change: (inout ClusterPolicy) -> Void = { _ in }) throws -> Int {
+            var world = PlanWorld([("a", type), ("b", type)], pods: [("web", "a", 2300), ("web", "b", 2300)])
+            var policy = NodePlanTests.eager
+            change(&policy)
+            return try NodePlanTests.run(Defrag(.init()), &world, policy: policy, mode: .observe).actions.count
+        }
+        #expect(try actions("m5.xlarge") == 1)
+        #expect(try actions("c6a.xlarge") == 0)
+        #expect(try actions("m5.xlarge") { $0.packing.replaces = false } == 0)
+        #expect(try actions("m5.xlarge") { $0.saving.minimumDollarsPerMonth = 200 } == 0)
+        #expect(try actions("m5.xlarge") { $0.disruption.nodesPerHourMax = 1 } == 0)
+        #expect(try actions("m5.xlarge") { $0.disruption.nodeAgeMin = .hours(48) } == 0)
+        #expect(try actions("m5.xlarge") { $0.packing.headroom = 0.5 } == 0)
+        #expect(try actions("m5.xlarge") { $0.saving.scoreFactor = 2 } == 0)
+    }
+
+    @Test("a merge that is given up half-way ends the node that carries nothing, and gives the others back")
+    func mergesGiveBack() throws {
+        var world = PlanWorld(
+            [("a", "m5.xlarge"), ("b", "m5.xlarge"), ("c", "m5.xlarge")],
+            pods: [("web", "a", 2300), ("web", "b", 2300), ("web", "c", 2300)])
+        let last = try NodePlanTests.run(Defrag(.init()), &world, policy: NodePlanTests.eager) { _, world in
+            guard let index = world.snapshot.objects.nodes.firstIndex(where: \.isUnschedulable) else { return }
+            world.snapshot.objects.nodes[index].isUnschedulable = false
+        }
+        #expect(last.next == .stop(reason: "plan-aborted"))
+        #expect(world.snapshot.objects.nodes.map(\.name) == ["a", "b", "c"])
+        #expect(world.snapshot.objects.nodes.allSatisfy { $0.annotations.isEmpty })
+    }
+
     @Test("a plan that nobody works on any more rests its nodes for the cooldown, not for ever")
     func staleRests() {
         var plan = NodePlan(
@@ -259,8 +317,12 @@ import Testing
         }
         let live = try decide(after: 60)
         #expect(live.actions.isEmpty)
+        #expect(live.facts.isEmpty)
         let stale = try decide(after: NodePlan.staleSeconds + 1)
         #expect(stale.actions.count == 1)
+        let ended = stale.facts.compactMap { if case .nodePlan(let plan) = $0 { plan } else { nil } }
+        #expect(ended.map(\.number) == [1] && ended.allSatisfy { $0.outcome?.hasPrefix("abandoned") ?? false })
+        #expect(!stale.isEmpty)
     }
 }
 

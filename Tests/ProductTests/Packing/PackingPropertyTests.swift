@@ -89,6 +89,52 @@ import Testing
         #expect(moved > 50)
     }
 
+    @Test("a merge breaks no constraint, whichever of its pools the new node comes from")
+    func mergesAreFeasible() throws {
+        let zones = Dictionary(uniqueKeysWithValues: RandomCluster.zones.map { ($0, "subnet-\($0)") })
+        var (merges, moved) = (0, 0)
+        for seed in PackingPropertyTests.seeds {
+            var maker = RandomCluster(seed: seed)
+            var snapshot = maker.snapshot()
+            // Of one template: else hardly any two are alike.
+            for index in snapshot.objects.nodes.indices {
+                snapshot.objects.nodes[index].labels.merge(["generation": "5", "disk": "ssd"]) { $1 }
+                snapshot.objects.nodes[index].taints = []
+            }
+            let planner = PackingPlanner(snapshot, policy: PackingPropertyTests.policy)
+            guard let swap = planner.merge(zones: zones) else { continue }
+            merges += 1
+            let old = swap.removals.compactMap { planner.cluster.index(ofNode: $0.node.name) }
+            let cost = old.reduce(MicroDollars.zero) { $0 + planner.cluster.problem.nodes[$1].price }
+            #expect(old.count == swap.removals.count && old.count > 1 && cost - swap.price == swap.saving)
+            for pool in swap.launch.steps.flatMap(\.pools) {
+                let type = try #require(InstanceCatalogue.shipped.type(named: pool.type))
+                #expect(type.onDemandUSEast1 < cost, "seed \(seed): it costs less than what goes")
+                var room = type.allocatable
+                room.ephemeralStorage = .mebibytes(50_000)
+                let trial = planner.relocation(
+                    of: old, room: room, zone: pool.zone, capacity: .onDemand, planner.cluster.state)
+                let relocation = try #require(trial, "seed \(seed), \(pool.type) in \(pool.zone)")
+                let first = planner.cluster.nodes[old[0]]
+                var world = snapshot
+                var new = planner.imagined(like: first, room, pool.zone, .onDemand)
+                new.name = PackingPlanner.newNode
+                world.objects.nodes.append(new)
+                var judge = PlacementJudge(world)
+                let moves = relocation.moves.values.flatMap(\.self)
+                for move in moves { judge.places[move.pod.uid] = move.to }
+                for move in moves {
+                    let pod = try #require(snapshot.objects.pods.first { $0.uid == move.pod.uid })
+                    let objections = judge.objections(to: pod, on: move.to)
+                    #expect(objections.isEmpty, "seed \(seed), \(pod.name) on \(move.to): \(objections)")
+                    #expect(!swap.removals.contains { $0.node.name == move.to })
+                    moved += 1
+                }
+            }
+        }
+        #expect(merges > 5 && moved > 50)
+    }
+
     @Test("the same cluster gives the same plan to the byte, in whatever order its lists come")
     func isDeterministic() throws {
         let encoder = JSONEncoder()

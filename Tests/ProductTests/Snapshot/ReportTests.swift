@@ -11,7 +11,7 @@ struct ReportTests {
     @Test("nodes are counted by type, payment and owner, with what they cost")
     func inventory() throws {
         let snapshot = SnapshotScene.snapshot
-        let inventory = NodeInventory(snapshot, prices: SnapshotPrices(snapshot))
+        let inventory = NodeInventory(snapshot, prices: PoolBook(snapshot))
         // m5.xlarge costs $0.192 on demand in us-east-1.
         let onDemand = try #require(inventory.groups.first)
         #expect(onDemand.capacity == .onDemand && onDemand.nodes == 2 && onDemand.owner == .ours)
@@ -23,7 +23,7 @@ struct ReportTests {
         #expect(inventory.unknownCapacity == 0 && inventory.unpriced == 0)
         var blind = snapshot
         blind.instances = nil
-        #expect(NodeInventory(blind, prices: SnapshotPrices(blind)).unknownCapacity == 3)
+        #expect(NodeInventory(blind, prices: PoolBook(blind)).unknownCapacity == 3)
     }
 
     @Test("spot candidates are nodes on demand, with risk, price, and what stands against them")
@@ -31,17 +31,17 @@ struct ReportTests {
         let snapshot = SnapshotScene.snapshot
         var policy = ClusterPolicy()
         policy.spot.riskMax = 1
-        let found = SpotCandidates.find(in: snapshot, policy: policy, prices: SnapshotPrices(snapshot))
+        let found = SpotCandidates.find(in: snapshot, policy: policy, prices: PoolBook(snapshot))
         #expect(found.map(\.node) == ["ip-10-0-0-1", "ip-10-0-0-2"])
         #expect(found[0].obstacles == [] && found[0].spot == 82_000 && found[0].isMeasured)
         #expect(found[0].saving == 110_000 && found[0].confidence == found[0].risk.confidence)
         #expect(found[1].obstacles == ["1 pod without an owner that would make them again"])
         policy.spot.riskMax = 0
-        let strict = SpotCandidates.find(in: snapshot, policy: policy, prices: SnapshotPrices(snapshot))
+        let strict = SpotCandidates.find(in: snapshot, policy: policy, prices: PoolBook(snapshot))
         #expect(strict.allSatisfy { $0.obstacles.contains { $0.hasPrefix("risk ") } })
         var unseen = snapshot
         unseen.spotPrices = []
-        let guess = SpotCandidates.find(in: unseen, policy: ClusterPolicy(), prices: SnapshotPrices(unseen))
+        let guess = SpotCandidates.find(in: unseen, policy: ClusterPolicy(), prices: PoolBook(unseen))
         #expect(guess.allSatisfy { !$0.isMeasured && $0.confidence < $0.risk.confidence })
     }
 

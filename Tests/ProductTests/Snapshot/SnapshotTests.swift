@@ -119,6 +119,12 @@ struct SnapshotTests {
         }
         var all = SnapshotScene.snapshot
         all.volumes = []
+        all.spotAdvice = ["m5.xlarge": SpotAdvice(range: 2, savingPercent: 50)]
+        let pool = SpotPool(region: "us-east-1", zone: "us-east-1a", type: "m5.xlarge")
+        all.poolIncidents = [PoolIncident(pool: pool, .noCapacity, at: SnapshotScene.now)]
+        var anonymiser = SnapshotAnonymiser(hash: hash)
+        let hidden = try anonymiser.anonymise(all)
+        #expect(hidden.spotAdvice == all.spotAdvice && hidden.poolIncidents == all.poolIncidents)
         guard case .object(let whole) = try JSONValue(parsing: SnapshotDocument.text(of: all)) else { return }
         #expect(Set(fields.keys).isSubset(of: SnapshotAnonymiser.snapshotFields))
         #expect(Set(whole.keys) == SnapshotAnonymiser.snapshotFields)

@@ -80,6 +80,11 @@ public struct ClusterPacking: Sendable {
     /// The number of a node.
     public func index(ofNode name: String) -> Int? { nodes.firstIndex { $0.name == name } }
 
+    /// What DaemonSets put on a node that does not exist yet.
+    func daemons(on node: Node) -> Resources {
+        frame.daemons.filter { $0.rule.verdict(node) == nil }.map(\.requests).reduce(Resources(), +)
+    }
+
     /// Adds a node that does not exist yet to a state made from this problem.
     /// - Returns: its number in that state.
     public func imagine(_ node: Node, price: MicroDollars, in state: inout PackingState) -> Int {

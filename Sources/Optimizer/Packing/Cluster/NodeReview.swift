@@ -95,7 +95,8 @@ enum Money {
 public struct NodeReview: Sendable {
     private let snapshot: ClusterSnapshot
     private let policy: ClusterPolicy
-    private let prices: NodePrices
+    private let prices: [String: MicroDollars]
+    private let instances: [InstanceID: Instance]
     private let interrupted: Set<InstanceID>
     private let resting: Set<String>
 
@@ -109,23 +110,28 @@ public struct NodeReview: Sendable {
 
     /// Prepares a review.
     /// - Parameters:
+    ///   - prices: what nodes cost, by name.
     ///   - interrupted: instances that are about to go.
     ///   - resting: UIDs of nodes that were touched within the cooldown.
     public init(
-        _ snapshot: ClusterSnapshot, policy: ClusterPolicy, prices: NodePrices, interrupted: Set<InstanceID>,
-        resting: Set<String>
+        _ snapshot: ClusterSnapshot, policy: ClusterPolicy, prices: [String: MicroDollars],
+        interrupted: Set<InstanceID>, resting: Set<String>
     ) {
         self.snapshot = snapshot
         self.policy = policy
         self.prices = prices
+        instances = snapshot.instancesByID
         self.interrupted = interrupted
         self.resting = resting
     }
 
+    /// The instance behind a node; nil: none, or EC2 does not know it.
+    func instance(of node: Node) -> Instance? { node.instance.flatMap { instances[$0] } }
+
     /// Who launches and ends a node.
     public func owner(of node: Node) -> NodeOwner {
         NodeOwner.of(
-            node: node, instance: prices.instance(of: node), cluster: snapshot.cluster.id,
+            node: node, instance: instance(of: node), cluster: snapshot.cluster.id,
             ownTemplate: snapshot.cluster.ownTemplate)
     }
 
@@ -137,12 +143,12 @@ public struct NodeReview: Sendable {
         case .autoMode: return .owner("EKS Auto Mode packs its own nodes")
         case .fargate: return .owner("there is no node behind a Fargate pod")
         case .unknown: return .owner("nobody is known who may end its instance")
-        case .managedNodeGroup where prices.instance(of: node)?.tags["aws:autoscaling:groupName"] == nil:
+        case .managedNodeGroup where instance(of: node)?.tags["aws:autoscaling:groupName"] == nil:
             return .owner("its node group's Auto Scaling group is not known")
         case .ours, .autoScalingGroup, .managedNodeGroup: break
         }
         if let reason = policy.protected.reason(namespace: nil, labels: node.labels) { return .protected(reason) }
-        if let tags = prices.instance(of: node)?.tags, let reason = policy.protected.reason(tags: tags) {
+        if let tags = instance(of: node)?.tags, let reason = policy.protected.reason(tags: tags) {
             return .protected(reason)
         }
         if let key = NodeReview.keepers.filter({ node.annotations[$0.key] == $0.value }).keys.min() {
@@ -153,7 +159,7 @@ public struct NodeReview: Sendable {
             return .young
         }
         if resting.contains(node.uid) { return .cooldown }
-        return prices.price(of: node) == nil ? .noPrice : nil
+        return prices[node.name] == nil ? .noPrice : nil
     }
 
     private func unfit(_ node: Node) -> NodeStay? {

@@ -1,16 +1,21 @@
 import Foundation
 import Infrastructure
 
-/// One node replaced by another that costs less: launched first, and only then is the old one emptied.
+/// One or several nodes replaced by another that costs less: launched first, and only then are the old ones emptied.
 public struct NodeSwap: Hashable, Sendable, Codable {
-    /// The node that goes; its saving is net of what comes.
-    public var removal: ClusterPlan.Removal
+    /// The nodes that go; their savings add up to what they cost less what comes.
+    public var removals: [ClusterPlan.Removal]
     /// What the new node must carry.
     public var requirement: ReplacementRequirement
     /// How it is launched: nothing in it is dearer than what the saving allows.
     public var launch: ReplacementPlan
     /// What the first pool costs per hour.
     public var price: MicroDollars
+
+    /// Per hour.
+    public var saving: MicroDollars { removals.reduce(.zero) { $0 + $1.saving } }
+    /// The name of the first node that goes: what ties are broken by.
+    var name: String { removals.first?.node.name ?? "" }
 }
 
 /// What a search for swaps found.
@@ -63,18 +68,16 @@ extension PackingPlanner {
             case .failure(let stay): found.stays[node.name] = stay.stay
             }
         }
-        found.swaps.sort {
-            $0.removal.saving != $1.removal.saving
-                ? $0.removal.saving > $1.removal.saving : $0.removal.node.name < $1.removal.node.name
-        }
+        found.swaps.sort { $0.saving != $1.saving ? $0.saving > $1.saving : $0.name < $1.name }
         return found
     }
 
-    private struct Stays: Error {
+    /// Why there is no swap.
+    struct Stays: Error {
         var stay: NodeStay
     }
 
-    private var ownZones: [String: String] {
+    var ownZones: [String: String] {
         var zones: [String: String] = [:]
         for instance in snapshot.instances ?? [] where instance.state == .running {
             if let subnet = instance.subnet, zones[instance.zone] == nil { zones[instance.zone] = subnet }
@@ -87,7 +90,7 @@ extension PackingPlanner {
         let node = cluster.nodes[index]
         if let reason = review.reason(node) { return reason }
         guard review.owner(of: node).mayReplace else { return .owner("its owner launches its nodes, not CloudOptim") }
-        guard let instance = prices.instance(of: node) else { return .noPrice }
+        guard let instance = review.instance(of: node) else { return .noPrice }
         let moving = self.moving(on: index, in: state)
         if moving.isEmpty { return .unsuitable("it is empty: packing removes it") }
         if let reason = unmovable(on: moving) { return reason }
@@ -111,65 +114,142 @@ extension PackingPlanner {
         _ index: Int, _ aim: SwapAim, _ zones: [String: String], _ state: PackingState
     ) -> Result<NodeSwap, Stays> {
         let node = cluster.nodes[index]
-        guard let instance = prices.instance(of: node), let old = prices.price(of: node) else {
+        guard let instance = review.instance(of: node) else { return .failure(Stays(stay: .noPrice)) }
+        let price = cluster.problem.nodes[index].price
+        let share = aim == .spot ? policy.spot.priceShareMax : 1
+        let ceiling = min(price - policy.saving.minimumPerHour, .init(rawValue: Int64(Double(price.rawValue) * share)))
+        return replacement(
+            of: [index], by: aim == .spot ? .spot : instance.capacity, room: node.allocatable, ceiling: ceiling, zones,
+            state)
+    }
+
+    /// One new node in place of some, which carries what finds no room on the others.
+    /// - Parameters:
+    ///   - room: what pods could use of it, at most.
+    ///   - ceiling: what it may cost per hour.
+    func replacement(
+        of old: [Int], by capacity: CapacityType, room: Resources, ceiling: MicroDollars, _ zones: [String: String],
+        _ state: PackingState
+    ) -> Result<NodeSwap, Stays> {
+        guard let index = old.first, let instance = review.instance(of: cluster.nodes[index]) else {
             return .failure(Stays(stay: .noPrice))
         }
-        let capacity: CapacityType = aim == .spot ? .spot : instance.capacity
-        var moving: [String: [Int]] = [:]
+        let node = cluster.nodes[index]
+        var trials: [String: Relocation] = [:]
         for zone in zones.keys.sorted() {
-            if let pods = carried(index, zone: zone, capacity: capacity, state) { moving[zone] = pods }
+            trials[zone] = relocation(of: old, room: room, zone: zone, capacity: capacity, state)
         }
-        guard let first = moving[instance.zone] ?? moving.sorted(by: { $0.key < $1.key }).first?.value, !first.isEmpty
-        else {
-            let pod = self.moving(on: index, in: state).first.map { cluster.pods[$0].reference.description } ?? ""
+        guard let trial = trials[instance.zone] ?? trials.min(by: { $0.key < $1.key })?.value else {
+            let pod = moving(on: index, in: state).first.map { cluster.pods[$0].reference.description } ?? ""
             return .failure(Stays(stay: .noPlace(pod: pod, ["a node like this one would not do"])))
         }
-        let daemons = state.podsOn[index].map { cluster.pods[$0] }.filter { $0.isDaemon || $0.isMirror }
-        let most = moving.values.map { pods in pods.map { cluster.pods[$0].requests }.reduce(Resources(), +) }
-        let need = Resources(
-            cpu: most.map(\.cpu).max() ?? .zero, memory: most.map(\.memory).max() ?? .zero,
-            pods: most.map(\.pods).max() ?? 0)
-        let requirement = ReplacementRequirement(
-            moving: need, daemons: daemons.map(\.requests.core).reduce(Resources(), +),
-            architecture: node.architecture ?? "amd64", zone: nil)
-        let minimum = policy.saving.minimumPerHour
-        let ceiling = MicroDollars(
-            rawValue: min(
-                (old - minimum).rawValue,
-                aim == .spot ? Int64(Double(old.rawValue) * policy.spot.priceShareMax) : .max))
-        let launch = launchPlan(
-            requirement, capacity: capacity, ceiling: ceiling,
-            zones: zones.filter { moving[$0.key] != nil }, old: instance)
-        switch launch {
+        guard !trial.carried.isEmpty else {
+            return .failure(Stays(stay: .unsuitable("its pods find room on the others: packing empties it")))
+        }
+        let coming = cluster.daemons(on: imagined(like: node, room, instance.zone, capacity))
+        let requirement = requirement(node, trials.values.map(\.carried), state.podsOn[index], coming)
+        switch launchPlan(
+            requirement, capacity: capacity, ceiling: ceiling, zones: zones.filter { trials[$0.key] != nil }, old: old)
+        {
         case .failure(let stay): return .failure(stay)
         case .success(let plan):
-            guard let pool = plan.steps.first?.pools.first, let price = price(pool, capacity) else {
-                return .failure(Stays(stay: .noPrice))
-            }
+            guard let pool = plan.steps.first?.pools.first,
+                let price = prices.price(pool.type, zone: pool.zone, capacity)
+            else { return .failure(Stays(stay: .noPrice)) }
             return .success(
                 NodeSwap(
-                    removal: ClusterPlan.Removal(
-                        node: NodeReference(name: node.name, uid: node.uid), instance: instance.id,
-                        owner: review.owner(of: node), saving: old - price, score: 0,
-                        moves: self.moving(on: index, in: state).map {
-                            .init(
-                                pod: cluster.pods[$0].reference, to: first.contains($0) ? "a new node" : "another node")
-                        }), requirement: requirement, launch: plan, price: price))
+                    removals: removals(old, trial.moves, price), requirement: requirement, launch: plan, price: price))
         }
     }
 
-    /// The pods that a new node of the old one's size in a zone would carry, when all others take what they can; nil: some
+    /// What the new node must carry, wherever it comes up: the daemons of the old one, and those that come to it.
+    private func requirement(
+        _ node: Node, _ carried: [[Int]], _ present: [Int], _ coming: Resources
+    ) -> ReplacementRequirement {
+        let sums = carried.map { pods in pods.map { cluster.pods[$0].requests.shape }.reduce(Resources(), +) }
+        var daemons = present.map { cluster.pods[$0] }.filter { $0.isDaemon || $0.isMirror }
+            .map(\.requests.shape).reduce(Resources(), +)
+        daemons.cpu = max(daemons.cpu, coming.cpu)
+        daemons.memory = max(daemons.memory, coming.memory)
+        daemons.pods = max(daemons.pods, coming.pods)
+        var extended: [String: Int64] = [:]
+        for sum in sums { extended.merge(sum.extended) { max($0, $1) } }
+        return ReplacementRequirement(
+            moving: Resources(
+                cpu: sums.map(\.cpu).max() ?? .zero, memory: sums.map(\.memory).max() ?? .zero,
+                pods: sums.map(\.pods).max() ?? 0, extended: extended),
+            daemons: daemons, architecture: node.architecture ?? "amd64", zone: nil,
+            own: node.instanceType.map { .init(type: $0, allocatable: node.allocatable.shape) })
+    }
+
+    /// What each of the nodes saves: what it costs, less its share of what comes.
+    private func removals(
+        _ old: [Int], _ moves: [Int: [ClusterPlan.Move]], _ price: MicroDollars
+    ) -> [ClusterPlan.Removal] {
+        let all = old.reduce(MicroDollars.zero) { $0 + cluster.problem.nodes[$1].price }
+        var left = price
+        return old.enumerated().compactMap { number, index in
+            let node = cluster.nodes[index]
+            let cost = cluster.problem.nodes[index].price
+            let part =
+                number == old.count - 1 || all <= .zero
+                ? left
+                : MicroDollars(rawValue: Int64(Double(price.rawValue) * Double(cost.rawValue) / Double(all.rawValue)))
+            left = left - part
+            guard let instance = node.instance else { return nil }
+            return ClusterPlan.Removal(
+                node: NodeReference(name: node.name, uid: node.uid), instance: instance, owner: review.owner(of: node),
+                cost: cost, saving: cost - part, score: 0, moves: moves[index] ?? [])
+        }
+    }
+
+    /// Where the pods of some nodes would go if a new one were there.
+    struct Relocation {
+        /// The pods that the new node would carry.
+        var carried: [Int]
+        /// By node that goes.
+        var moves: [Int: [ClusterPlan.Move]]
+        /// The state afterwards.
+        var state: PackingState
+    }
+
+    /// The name that a node which is not there yet has in plans.
+    static let newNode = "a new node"
+
+    /// Moves the pods of some nodes to the others and to a new node in a zone, those that the others take first; nil: some
     /// pod would find no place even so.
-    private func carried(_ index: Int, zone: String, capacity: CapacityType, _ state: PackingState) -> [Int]? {
+    func relocation(
+        of old: [Int], room: Resources, zone: String, capacity: CapacityType, _ state: PackingState
+    ) -> Relocation? {
+        guard let index = old.first else { return nil }
         var trial = state
-        let node = cluster.nodes[index]
+        let new = cluster.imagine(imagined(like: cluster.nodes[index], room, zone, capacity), price: .zero, in: &trial)
+        guard
+            let moves = Consolidation.relocate(
+                old.map { ($0, moving(on: $0, in: state)) }, receiving: destinations, last: new, in: &trial)
+        else { return nil }
+        let grouped = Dictionary(grouping: moves, by: \.from).mapValues { moves in
+            moves.map { move in
+                ClusterPlan.Move(
+                    pod: cluster.pods[move.pod].reference,
+                    to: move.to == new ? PackingPlanner.newNode : cluster.nodes[move.to].name)
+            }
+        }
+        return Relocation(carried: trial.podsOn[new].sorted(), moves: grouped, state: trial)
+    }
+
+    /// A node that the launch template of another would make.
+    func imagined(like node: Node, _ room: Resources, _ zone: String, _ capacity: CapacityType) -> Node {
         var imagined = node
         imagined.name = "new-\(zone)"
+        imagined.uid = imagined.name
+        imagined.instance = nil
+        imagined.allocatable = room
         imagined.labels["kubernetes.io/hostname"] = imagined.name
-        imagined.labels["topology.kubernetes.io/zone"] = zone
-        if node.labels["topology.ebs.csi.aws.com/zone"] != nil {
-            imagined.labels["topology.ebs.csi.aws.com/zone"] = zone
+        for key in ["topology.kubernetes.io/zone", "topology.ebs.csi.aws.com/zone"] where node.labels[key] != nil {
+            imagined.labels[key] = zone
         }
+        imagined.labels["topology.kubernetes.io/zone"] = zone
         // Which type it will be is open: whoever insists on one is not moved.
         for key in ["node.kubernetes.io/instance-type", "beta.kubernetes.io/instance-type"] {
             imagined.labels[key] = ""
@@ -177,60 +257,52 @@ extension PackingPlanner {
         if imagined.labels["eks.amazonaws.com/capacityType"] != nil {
             imagined.labels["eks.amazonaws.com/capacityType"] = capacity == .spot ? "SPOT" : "ON_DEMAND"
         }
-        let pods = moving(on: index, in: trial)
-        for pod in pods { trial.remove(pod) }
-        trial.close(index, because: .leaving)
-        let new = cluster.imagine(imagined, price: .zero, in: &trial)
-        let others = destinations.filter { $0 != index }
-        let left = Packer(cluster.problem).place(pods, on: others + [new], in: &trial, by: .bestFit)
-        return left.isEmpty ? trial.podsOn[new].sorted() : nil
-    }
-
-    private func price(_ pool: FleetOverride, _ capacity: CapacityType) -> MicroDollars? {
-        capacity == .spot ? prices.spot(pool.type, zone: pool.zone) : prices.onDemand(pool.type)
+        return imagined
     }
 
     /// Pools by risk and price, none above the ceiling and none that holds too many of our nodes already.
     private func launchPlan(
         _ requirement: ReplacementRequirement, capacity: CapacityType, ceiling: MicroDollars, zones: [String: String],
-        old: Instance
+        old: [Int]
     ) -> Result<ReplacementPlan, Stays> {
         let region = snapshot.cluster.region
-        let history = Dictionary(grouping: snapshot.spotPrices, by: \.pool).mapValues {
-            $0.sorted { $0.since < $1.since }
+        let instances = old.compactMap { review.instance(of: cluster.nodes[$0]) }
+        let crowded = capacity == .spot ? crowdedPools : []
+        // Of a type that goes only what is cheaper than what goes: otherwise nodes would be exchanged for their like.
+        var cheapest: [String: MicroDollars] = [:]
+        for (node, instance) in zip(old, instances) {
+            let price = cluster.problem.nodes[node].price
+            cheapest[instance.type] = min(cheapest[instance.type] ?? price, price)
         }
-        var plan = ReplacementPlan(
+        let same = cheapest
+        let plan = ReplacementPlan(
             for: .init(
-                requirement: requirement, region: region, zones: zones.mapValues { Optional($0) },
+                requirement: requirement, zones: zones.mapValues { Optional($0) },
                 families: policy.spot.families.isEmpty ? snapshot.cluster.families : policy.spot.families,
-                interrupted: SpotPool(region: region, zone: old.zone, type: old.type),
-                unavailable: snapshot.unavailablePools, prices: history, onDemand: snapshot.onDemandPrices,
-                risk: policy.spot, now: snapshot.capturedAt))
-        let crowded = crowdedPools
-        plan.steps = plan.steps.filter { $0.capacity == capacity }.map { step in
-            var step = step
-            step.pools = step.pools.filter { pool in
-                let place = SpotPool(region: region, zone: pool.zone, type: pool.type)
-                guard let price = price(pool, capacity), price <= ceiling, isSteady(pool.type, as: old.type) else {
-                    return false
-                }
-                guard capacity == .spot else { return pool.type != old.type }
-                let most = step.number == 0 ? policy.spot.riskMax : policy.spot.riskMaxRelaxed
-                let risk = SpotRisk(
-                    advice: SpotAdvisor.shipped.advice(type: pool.type, region: region), history: history[place] ?? [],
-                    onDemand: prices.onDemand(pool.type), incidents: [], now: snapshot.capturedAt)
-                return risk.score <= most && !crowded.contains(place)
-            }
-            return step
-        }.filter { !$0.pools.isEmpty }
-        for number in plan.steps.indices { plan.steps[number].number = number }
+                interrupted: instances.first.flatMap {
+                    $0.capacity == .spot ? SpotPool(region: region, zone: $0.zone, type: $0.type) : nil
+                }, unavailable: snapshot.unavailablePools, risk: policy.spot, book: prices,
+                // How much of its CPU a node uses is not known here.
+                takesBurstable: instances.allSatisfy { InstanceType.isBurstable($0.type) }, capacity: capacity,
+                admits: { pool, price in
+                    price <= ceiling && !crowded.contains(pool)
+                        && same[pool.type].map { price < $0 } ?? true
+                }))
         guard let first = plan.steps.first else {
+            let asked = requirement.total.extended.keys.sorted().joined(separator: ", ")
             let dollars = ceiling.dollars * policy.saving.hoursPerMonth
             return .failure(
-                Stays(stay: .unsuitable("no pool of low enough risk costs less than \(Money.text(dollars)) $ a month")))
+                Stays(
+                    stay: .unsuitable(
+                        asked.isEmpty
+                            ? "no pool of low enough risk costs less than \(Money.text(dollars)) $ a month"
+                            : "its pods ask for \(asked), and its own type is nowhere cheaper than \(Money.text(dollars)) $ a month"
+                    )))
         }
         guard capacity == .spot else { return .success(plan) }
-        if old.capacity == .spot, Set(first.pools.map(\.type)).count < PackingPlanner.spotToSpotTypesMin {
+        if instances.contains(where: { $0.capacity == .spot }),
+            Set(first.pools.map(\.type)).count < PackingPlanner.spotToSpotTypesMin
+        {
             return .failure(
                 Stays(stay: .unsuitable("fewer than \(PackingPlanner.spotToSpotTypesMin) spot types cost less")))
         }
@@ -238,12 +310,6 @@ extension PackingPlanner {
             return .failure(Stays(stay: .unsuitable("fewer than spot.pools_min pools would do")))
         }
         return .success(plan)
-    }
-
-    /// Burstable and flex types throttle whoever uses CPU all the time, and how much is used is not known here.
-    private func isSteady(_ type: String, as old: String) -> Bool {
-        func isBurstable(_ name: String) -> Bool { name.hasPrefix("t") || name.contains("-flex.") }
-        return !isBurstable(type) || isBurstable(old)
     }
 
     /// Pools that hold more than their share of our spot nodes: one reclaim must not take many nodes at once.

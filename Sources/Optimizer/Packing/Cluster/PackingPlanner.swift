@@ -12,6 +12,8 @@ public struct ClusterPlan: Hashable, Sendable, Codable {
         /// Who ends it.
         public var owner: NodeOwner
         /// What it costs per hour.
+        public var cost: MicroDollars
+        /// What its end saves per hour: all it costs, or what it costs more than its share of what comes in its place.
         public var saving: MicroDollars
         /// Its share of the cost over its share of the disruption.
         public var score: Double
@@ -46,7 +48,8 @@ public struct PackingPlanner: Sendable {
     let snapshot: ClusterSnapshot
     let policy: ClusterPolicy
     private let packing: ClusterPacking
-    let prices: NodePrices
+    let prices: PoolBook
+    private let nodePrices: [String: MicroDollars]
     let review: NodeReview
 
     /// Lists without which nothing may be evicted.
@@ -65,10 +68,11 @@ public struct PackingPlanner: Sendable {
     ) {
         self.snapshot = snapshot
         self.policy = policy
-        prices = NodePrices(snapshot)
-        packing = ClusterPacking(snapshot, policy: policy, prices: prices.byNode)
+        prices = PoolBook(snapshot)
+        nodePrices = prices.byNode(snapshot)
+        packing = ClusterPacking(snapshot, policy: policy, prices: nodePrices)
         review = NodeReview(
-            snapshot, policy: policy, prices: prices, interrupted: interrupted, resting: resting)
+            snapshot, policy: policy, prices: nodePrices, interrupted: interrupted, resting: resting)
     }
 
     /// The problem that is solved.
@@ -87,11 +91,9 @@ public struct PackingPlanner: Sendable {
         var plan = ClusterPlan()
         var candidates: [Consolidation.Candidate] = []
         var state = packing.state
-        var poolDisruption = 0.0
         for (index, node) in packing.nodes.enumerated() {
             let moving = moving(on: index, in: state)
-            let disruption = 1 + moving.reduce(0) { $0 + max(0, PodMovability.evictionCost(packing.pods[$1])) }
-            poolDisruption += disruption
+            let disruption = disruption(moving)
             if let reason = review.reason(node) {
                 plan.stays[node.name] = reason
             } else if let reason = unmovable(on: moving) {
@@ -100,11 +102,7 @@ public struct PackingPlanner: Sendable {
                 candidates.append(.init(node: index, moving: moving, disruption: disruption))
             }
         }
-        let limits = Consolidation.Limits(
-            nodesMax: min(policy.packing.nodesPerPlanMax, nodesMax),
-            evictionsMax: min(policy.disruption.evictionsPerHourMax, evictionsMax),
-            k: policy.saving.scoreFactor, headroom: policy.packing.headroom, headroomResources: [0, 1])
-        let found = Consolidation(packing.problem, limits: limits, poolDisruption: poolDisruption)
+        let found = consolidation(nodesMax: nodesMax, evictionsMax: evictionsMax)
             .plan(candidates, destinations: destinations, in: &state)
         for (node, stay) in found.stays { plan.stays[packing.nodes[node].name] = words(stay) }
         let moves = Dictionary(grouping: found.moves, by: \.from)
@@ -117,6 +115,23 @@ public struct PackingPlanner: Sendable {
         }
         plan.saving = plan.removals.reduce(.zero) { $0 + $1.saving }
         return enough(plan)
+    }
+
+    /// The search, with the policy's limits.
+    func consolidation(nodesMax: Int = .max, evictionsMax: Int = .max) -> Consolidation {
+        let limits = Consolidation.Limits(
+            nodesMax: min(policy.packing.nodesPerPlanMax, nodesMax),
+            evictionsMax: min(policy.disruption.evictionsPerHourMax, evictionsMax),
+            k: policy.saving.scoreFactor, headroom: policy.packing.headroom, headroomResources: [0, 1])
+        let state = packing.state
+        return Consolidation(
+            packing.problem, limits: limits,
+            poolDisruption: packing.nodes.indices.reduce(0) { $0 + disruption(moving(on: $1, in: state)) })
+    }
+
+    /// How much emptying a node disturbs whose pods those are.
+    func disruption(_ moving: [Int]) -> Double {
+        1 + moving.reduce(0) { $0 + max(0, PodMovability.evictionCost(packing.pods[$1])) }
     }
 
     /// Whether the plan as a whole saves what the policy asks for; else every node of it stays, and says so.
@@ -154,10 +169,10 @@ public struct PackingPlanner: Sendable {
 
     private func removal(_ index: Int, moves: [Consolidation.Move], score: Double) -> ClusterPlan.Removal? {
         let node = packing.nodes[index]
-        guard let instance = node.instance, let price = prices.price(of: node) else { return nil }
+        guard let instance = node.instance, let price = nodePrices[node.name] else { return nil }
         return ClusterPlan.Removal(
             node: NodeReference(name: node.name, uid: node.uid), instance: instance, owner: review.owner(of: node),
-            saving: price, score: score,
+            cost: price, saving: price, score: score,
             moves: moves.map { .init(pod: packing.pods[$0.pod].reference, to: packing.nodes[$0.to].name) })
     }
 
