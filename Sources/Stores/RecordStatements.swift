@@ -19,7 +19,8 @@ public enum RecordStatements {
     /// The writers that the ledger is opened with.
     public static var writers: RecordWriters { RecordWriters(all) }
 
-    /// Entered once; afterwards it only goes on and ends. What has ended stays so.
+    /// Entered once; afterwards its own job alone carries it on and ends it. What nobody worked on for 15 minutes
+    /// (`NodePlan.staleSeconds`) any job may end. What has ended stays so.
     static let nodePlan = """
         INSERT INTO node_plan (cluster_id, number, kind, nodes, touched, opened_at, seen_at, closed_at, outcome, job_id)
         SELECT DISTINCT ON (c.id, (v->>'number')::int) c.id, (v->>'number')::int, v->>'kind',
@@ -32,7 +33,9 @@ public enum RecordStatements {
         ON CONFLICT (cluster_id, number) DO UPDATE
            SET touched = excluded.touched, seen_at = GREATEST(node_plan.seen_at, excluded.seen_at),
                closed_at = excluded.closed_at, outcome = excluded.outcome
-         WHERE node_plan.closed_at IS NULL AND node_plan.job_id = excluded.job_id
+         WHERE node_plan.closed_at IS NULL
+           AND (node_plan.job_id = excluded.job_id
+                OR excluded.closed_at IS NOT NULL AND node_plan.seen_at <= world_now() - interval '15 minutes')
         """
 
     /// Warnings and rebalance recommendations also count against the pool of an instance that the index knows.

@@ -2,7 +2,8 @@ import Foundation
 import Infrastructure
 import JobQueue
 
-/// `restore-marks`: takes our marks off nodes that no live intent holds, exactly ours. Half-done plans heal this way.
+/// `restore-marks`: takes our marks off nodes that no live intent holds, exactly ours, and ends plans that nobody works on
+/// any more. Half-done plans heal this way.
 public struct RestoreMarks: Job {
     /// The kind's name.
     public static let kind: JobKind = "restore-marks"
@@ -62,13 +63,23 @@ public struct RestoreMarks: Job {
         let free = observation.marked.filter { node in
             node.instance.map { !held.contains($0) } ?? true && !planned.contains(node.uid) && !node.isDeleting
         }
-        guard !free.isEmpty else { return Decision(isEmpty: true) }
+        let ended = observation.plans.compactMap { abandoned($0, at: observation.now) }
+        guard !free.isEmpty else { return Decision(facts: ended.map(Fact.nodePlan), isEmpty: ended.isEmpty) }
         return Decision(
             actions: free.prefix(Decision.actionsMax).map { node in
                 Action(
                     key: "restore/\(observation.cluster)/\(node.uid)/\(node.annotations[NodeMark.byAnnotation] ?? "")",
                     .uncordon(node: NodeReference(name: node.name, uid: node.uid)),
                     reason: "no live intent holds the mark of \(node.name)")
-            }, next: .again(afterMilliseconds: 0))
+            }, facts: ended.map(Fact.nodePlan), next: .again(afterMilliseconds: 0))
+    }
+
+    /// A plan that nobody works on any more, as ended; nil: it is live, or has ended.
+    private func abandoned(_ plan: NodePlan, at now: Date) -> NodePlan? {
+        guard plan.closedAt == nil, !plan.isLive(at: now) else { return nil }
+        var ended = plan
+        ended.closedAt = now
+        ended.outcome = "abandoned: nobody worked on it after \(plan.seenAt.formatted(.iso8601))"
+        return ended
     }
 }
