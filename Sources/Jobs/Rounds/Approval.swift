@@ -96,6 +96,17 @@ struct Approval: Sendable {
                 ]).canonical))
     }
 
+    /// The record of what became of the proposal when the job's last round is over: what was given up, or was not there
+    /// to be done any more, was not done.
+    func ended(after decision: Decision, round: Int) -> Record? {
+        if let fault { return ended(as: .void, fault) }
+        if case .stop(let reason) = decision.next { return ended(as: .void, reason) }
+        if round == 0, decision.actions.isEmpty {
+            return ended(as: .void, "decided anew, nothing of it was left to be done")
+        }
+        return ended(as: .done, "")
+    }
+
     /// The record of what became of the proposal that this job was asked to carry out; nil: it was not asked to.
     func ended(as state: Proposal.State, _ note: String) -> Record? {
         guard let requested else { return nil }

@@ -59,7 +59,8 @@ public struct RoundRunner: Handler {
             }
             var records = try FactRecords.records(of: decision, context: context)
             let proposed = try await approval.awaiting(decision)
-            let isApproved = !proposed.isEmpty && approval.proposal?.covers(proposed) == true
+            let wanted = proposed + (decision.foreseen ?? [])
+            let isApproved = !proposed.isEmpty && approval.proposal?.covers(wanted) == true
             if !proposed.isEmpty, !isApproved {
                 records.append(try await approval.propose(proposed, of: decision))
                 let fault = approval.fault ?? "what is to be done now is not what was approved"
@@ -87,9 +88,7 @@ public struct RoundRunner: Handler {
                 if let end = approval.ended(as: .void, report.message) { records.append(end) }
                 return outcome(decision, records: records, context: context)
             }
-            if decision.next.isEnd,
-                let end = approval.ended(as: approval.fault == nil ? .done : .void, approval.fault ?? "")
-            {
+            if decision.next.isEnd, let end = approval.ended(after: decision, round: state.round) {
                 records.append(end)
             }
             switch decision.next {

@@ -111,8 +111,8 @@ final class Fleet: Sendable {
         let clusters = plan.clusters.map { "\(name)-\($0)" }.joined(separator: ",")
         let arguments = [
             "simulate", "--moto-url", try variable("TEST_MOTO_URL"), "--directory", "\(directory)/world", "--clusters",
-            clusters, "--nodes", "\(plan.nodes)", "--pods", "\(plan.pods)", "--join", "1,2", "--spot-share", "1",
-            "--account", plan.account,
+            clusters, "--nodes", "\(plan.nodes)", "--pods", "\(plan.pods)", "--join", "1,2", "--spot-share",
+            plan.isSpot ? "1" : "0", "--account", plan.account,
         ]
         return try Child(
             program, arguments, environment: environment, directory: directory, name: "simulator")
@@ -248,6 +248,8 @@ struct FleetPlan: Sendable {
     var environment: [String: String] = [:]
     /// moto is shared: what looks at a whole account has one of its own.
     var account = "123456789012"
+    /// Whether its nodes are spot instances; else they are paid on demand.
+    var isSpot = true
 
     /// Polls often and gives up early, so that what goes wrong on purpose is told soon.
     static let impatient = ["K8S_API_RETRY_ATTEMPTS": "1", "SQS_POLL_INTERVAL_SECONDS": "2"]
@@ -275,11 +277,12 @@ extension Trait where Self == FleetScope {
     /// A fleet of the suite's own.
     static func fleet(
         clusters: [String] = [], nodes: Int = 4, pods: Int = 20, environment: [String: String] = [:],
-        account: String = "123456789012"
+        account: String = "123456789012", isSpot: Bool = true
     ) -> FleetScope {
         FleetScope(
             plan: FleetPlan(
-                clusters: clusters, nodes: nodes, pods: pods, environment: environment, account: account))
+                clusters: clusters, nodes: nodes, pods: pods, environment: environment, account: account,
+                isSpot: isSpot))
     }
 }
 
