@@ -207,6 +207,8 @@ public enum Fact: Hashable, Sendable, Codable {
     case priceSource(PriceSourceFact)
     /// Days of spot prices are there, or can never be had.
     case priceDays(PriceDaysFact)
+    /// What the risk score said of a pool.
+    case riskPrediction(RiskPrediction)
     /// A pool did something to an account.
     case poolIncident(account: String, PoolIncident)
     /// A volume was looked at.

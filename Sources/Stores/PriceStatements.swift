@@ -5,6 +5,7 @@ enum PriceStatements {
     static let all: [String: String] = [
         "spot_prices": spotPrices, "on_demand_prices": onDemand, "spot_advice": advice, "account_zones": zones,
         "price_source": source, "price_days": days, "pool_incident": incident,
+        "risk_prediction": prediction,
     ]
 
     private static let anyJob = "$3::text IS NOT NULL AND $4::uuid IS NOT NULL"
@@ -83,6 +84,19 @@ enum PriceStatements {
          WHERE \(anyJob) ORDER BY 1, 2, 3, 4
         ON CONFLICT (region, type, day) DO UPDATE SET state = excluded.state, changed_at = now()
          WHERE price_day.state = 'unfillable' AND excluded.state = 'filled'
+        """
+
+    /// The first of a day stays: what is known later must not better it. Only of accounts of the job's own tenant; what
+    /// is older than two years goes.
+    static let prediction = """
+        WITH old AS (DELETE FROM risk_prediction WHERE at < world_now() - interval '2 years')
+        INSERT INTO risk_prediction (account, region, zone, type, day, at, score, confidence)
+        SELECT v->>'account', v->'pool'->>'region', v->'pool'->>'zone', v->'pool'->>'type', (v->>'day')::date,
+               (v->>'at')::timestamptz, (v->>'score')::float8, (v->>'confidence')::float8
+          FROM unnest($1::text[], $2::jsonb[]) AS t(key, v)
+         WHERE $4::uuid IS NOT NULL
+           AND EXISTS (SELECT FROM cluster c WHERE c.tenant = $3::text AND c.account = v->>'account')
+        ON CONFLICT DO NOTHING
         """
 
     /// Only of accounts of the job's own tenant.

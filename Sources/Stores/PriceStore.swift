@@ -26,6 +26,10 @@ public struct PriceStore: Prices {
         """
     static let onDemand = "SELECT type, price FROM on_demand_price WHERE region = $1 AND type = ANY($2::text[])"
     static let advice = "SELECT type, range, saving FROM spot_advice WHERE region = $1"
+    static let outcomes = """
+        SELECT score, interrupted FROM risk_outcome
+         WHERE ($1::text IS NULL OR region = $1) AND day >= ($2::timestamptz AT TIME ZONE 'UTC')::date
+        """
     static let incidents = """
         SELECT zone, type, kind, at FROM pool_incident WHERE account = $1 AND region = $2 AND at >= $3 ORDER BY at
         """
@@ -75,6 +79,14 @@ public struct PriceStore: Prices {
                 try PoolIncident(
                     pool: SpotPool(region: region, zone: row.string(0), type: row.string(1)), kind, at: row.date(3))
             }
+        }
+    }
+
+    /// Predictions of risk whose 24 hours are over, with what happened, made since then.
+    /// - Parameter region: nil: all.
+    public func outcomes(region: String?, since: Date) async throws -> [RiskOutcome] {
+        try await connection.query(PriceStore.outcomes, [.optional(region), .date(since)]).map { row in
+            RiskOutcome(score: try row.double(0), wasInterrupted: try row.bool(1))
         }
     }
 

@@ -42,6 +42,8 @@ public enum FactRecords {
         case priceSource = "price_source"
         /// `PriceDaysFact`.
         case priceDays = "price_days"
+        /// `RiskPrediction`.
+        case riskPrediction = "risk_prediction"
         /// `PoolIncident`.
         case poolIncident = "pool_incident"
         /// `VolumeSighting`.
@@ -131,6 +133,8 @@ public enum FactRecords {
         case .priceSource(let item): try make(.priceSource, item.name, item)
         case .priceDays(let item):
             try make(.priceDays, "\(item.region)/\(item.types.first ?? "")/\(item.days.first?.description ?? "")", item)
+        case .riskPrediction(let item):
+            try make(.riskPrediction, "\(item.account)/\(item.pool)/\(item.day)", item)
         case .poolIncident(let account, let item):
             try make(.poolIncident, "\(account)/\(item.pool)/\(item.at)", Incident(account: account, incident: item))
         case .volumeSighting(let item): try make(.volumeSighting, "\(item.account)/\(item.volume)", item)

@@ -10,7 +10,14 @@ import Stores
 /// `cloudoptim risk`
 struct RiskCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "risk", abstract: "The risk of spot pools, term by term.",
+        commandName: "risk", abstract: "The risk of spot pools, and how right it was.",
+        subcommands: [RiskPools.self, RiskCalibrationCommand.self], defaultSubcommand: RiskPools.self)
+}
+
+/// `cloudoptim risk pools`
+struct RiskPools: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "pools", abstract: "The risk of spot pools, term by term.",
         discussion: """
             risk = 0.60 P + 0.25 V + 0.10 G + 0.05 T, each from 0 (good) to 1 (bad); a ranking heuristic, no probability.
               P  how often the type is interrupted in the region: the Spot Advisor's range, 0 to 4, over 4; unknown: 1

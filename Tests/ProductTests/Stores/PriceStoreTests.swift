@@ -2,6 +2,7 @@ import Foundation
 import Infrastructure
 import JobQueue
 import Optimizer
+import Postgres
 import Testing
 
 @testable import Jobs
@@ -137,6 +138,46 @@ struct PriceStoreTests {
             #expect(found.map(\.kind.rawValue).sorted() == ["interruption", "no-capacity", "rebalance"])
             #expect(
                 try await scene.prices.incidents(account: "999", region: "us-east-1", since: Scene.start - 9).isEmpty)
+        }
+    }
+
+    @Test("a prediction of risk is kept once a day, by its own tenant, and compared with what happened a day later")
+    func predictions() async throws {
+        try await StoreScene.with { scene in
+            try await scene.clusters.add(Scene.registration(), credential: nil)
+            let now = try #require(try await scene.connection.query("SELECT world_now()").first).date(0)
+            func record(_ type: String, hoursAgo: Double, score: Double) throws -> Record {
+                let at = now - hoursAgo * 3600
+                let day = LocalDay(number: Int((at.timeIntervalSince1970 / 86_400).rounded(.down)))
+                return try FactRecords.record(
+                    of: .riskPrediction(
+                        RiskPrediction(
+                            account: "123456789012",
+                            pool: SpotPool(region: "us-east-1", zone: "us-east-1a", type: type), day: day, at: at,
+                            score: score, confidence: 1)))
+            }
+            let records = try [
+                record("a.large", hoursAgo: 30, score: 0.9), record("b.large", hoursAgo: 30, score: 0.2),
+                record("c.large", hoursAgo: 2, score: 0.5),
+            ]
+            try await scene.write(records, tenant: "other")
+            #expect(try await scene.count("risk_prediction") == 0)
+            try await scene.write(records)
+            // Said again later that day: the first word counts.
+            try await scene.write([try record("a.large", hoursAgo: 30, score: 0.1)])
+            for (type, hours) in [("a.large", 20.0), ("b.large", 3.0), ("c.large", 1.0)] {
+                let incident = PoolIncident(
+                    pool: SpotPool(region: "us-east-1", zone: "us-east-1a", type: type), .interruption,
+                    at: now - hours * 3600)
+                try await scene.write([
+                    try FactRecords.record(of: .poolIncident(account: "123456789012", incident))
+                ])
+            }
+            let found = try await scene.prices.outcomes(region: "us-east-1", since: now - 90 * 86_400)
+                .sorted { $0.score < $1.score }
+            #expect(found.map(\.score) == [0.2, 0.9])
+            #expect(found.map(\.wasInterrupted) == [false, true], "27 hours later is too late")
+            #expect(try await scene.prices.outcomes(region: "eu-west-1", since: now - 90 * 86_400).isEmpty)
         }
     }
 

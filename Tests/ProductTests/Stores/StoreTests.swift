@@ -44,7 +44,7 @@ struct StoreTests {
             ]
             statements += [
                 PriceStore.spot, PriceStore.unavailable, PriceStore.onDemand, PriceStore.advice,
-                PriceStore.incidents, PriceStore.source, PriceStore.types, PriceStore.coverage,
+                PriceStore.incidents, PriceStore.outcomes, PriceStore.source, PriceStore.types, PriceStore.coverage,
                 SightingStore.volumes, SightingStore.ghosts, SavingsStore.savings, SavingsStore.lives,
                 SavingsStore.statement,
             ]
