@@ -278,9 +278,23 @@ public final class PostgresLedger: Ledger, ControlLedger {
         try await controlConnection.publish(specs)
     }
 
+    /// Those of `specs` that differ from what is in force under the same version, while a scheduler leads: its jobspecs
+    /// count, and one that starts beside it does not overwrite them.
+    public func ledOtherwise(_ specs: [JobSpec]) async throws -> [JobKind] {
+        try await controlConnection.ledOtherwise(specs)
+    }
+
     /// See `LeaderLedger`.
     public func kinds() async throws -> [JobSpec] {
         try await controlConnection.query(ScheduleStatements.kinds).map { try $0.json(0).decode() }
+    }
+
+    /// Whether a kind may be asked for about this target: for one that fans out, there must be such a cluster, account,
+    /// region or queue. Jobs of kinds that do not fan out name what they like.
+    public func isTarget(_ target: String, of spec: JobSpec) async throws -> Bool {
+        guard spec.fanOut != .none else { return true }
+        let values: [PostgresValue] = [.text(target), .text(spec.fanOut.rawValue)]
+        return try await controlConnection.query(EnqueueStatements.target, values).first?.bool(0) ?? false
     }
 
     /// See `LeaderLedger`.
@@ -347,6 +361,9 @@ extension PostgresConnection {
     }
     func reap(atMost: Int) throws -> ReapReport { try ReapStatements.reap(atMost: atMost, on: self) }
     func publish(_ specs: [JobSpec]) throws -> [JobKind] { try ScheduleStatements.publish(specs, on: self) }
+    func ledOtherwise(_ specs: [JobSpec]) throws -> [JobKind] {
+        try ScheduleStatements.ledOtherwise(specs, on: self)
+    }
     func timetable() throws -> Timetable { try ScheduleStatements.timetable(on: self) }
     func fire(_ ticks: [Tick]) throws -> [TickResult] { try ScheduleStatements.fire(ticks, on: self) }
     func sweep(_ retention: Retention) throws -> SweepReport { try SweepStatements.sweep(retention, on: self) }

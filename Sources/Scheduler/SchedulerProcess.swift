@@ -10,20 +10,24 @@ public struct SchedulerProcess: Service {
     private let ledger: any LeaderLedger & EnqueueLedger
     private let broker: (any Broker)?
     private let configuration: SchedulerConfiguration
+    private let specs: [JobSpec]
     private let status: SchedulerStatus
     private let logger: Logger
 
     /// - Parameters:
     ///   - ledger: the truth.
     ///   - broker: carries ids; nil: workers look into the ledger only.
+    ///   - specs: published whenever it begins to lead: the kinds of the scheduler that leads are in force.
     public init(
         ledger: any LeaderLedger & EnqueueLedger, broker: (any Broker)?,
-        configuration: SchedulerConfiguration = SchedulerConfiguration(), status: SchedulerStatus = SchedulerStatus(),
+        configuration: SchedulerConfiguration = SchedulerConfiguration(), specs: [JobSpec] = [],
+        status: SchedulerStatus = SchedulerStatus(),
         logger: Logger
     ) {
         self.ledger = ledger
         self.broker = broker
         self.configuration = configuration
+        self.specs = specs
         self.status = status
         self.logger = logger
     }
@@ -44,6 +48,7 @@ public struct SchedulerProcess: Service {
                     health.noteAnswer()
                     if let term {
                         logger.info("scheduler leads", metadata: ["term": .stringConvertible(term)])
+                        try await publish(logger)
                         await lead(term, holder, since: start, stop, health, logger)
                         status.note(isLeading: false)
                         logger.info("scheduler leads no more", metadata: ["term": .stringConvertible(term)])
@@ -59,6 +64,14 @@ public struct SchedulerProcess: Service {
     }
 
     static let leadName = "scheduler"
+
+    /// Puts its kinds in force.
+    private func publish(_ logger: Logger) async throws {
+        guard !specs.isEmpty else { return }
+        for kind in try await ledger.publish(specs) {
+            logger.warning("a newer version of this kind is in force", metadata: ["kind": .stringConvertible(kind)])
+        }
+    }
 
     /// Leads for one term: ends when the lead is lost, when trust in it ends, or when the process stops.
     private func lead(

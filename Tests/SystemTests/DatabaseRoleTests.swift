@@ -148,6 +148,7 @@ extension SystemTests {
                 ("notify", "{}", "needs parameter"), ("notify", "{\"url\":1,\"body\":{}}", "wanted string"),
                 ("noop", "{\"wait_milliseconds\":1.5}", "wanted integer"), ("noop", "{\"nope\":1}", "has no parameter"),
                 ("noop", "[]", "wanted an object"), ("fly", "{}", "may not be enqueued"),
+                ("snapshot-cluster", "{}", "is about a cluster: there is none"),
             ])
         func parameters(_ kind: String, _ parameters: String, _ says: String) async throws {
             let said = try await attempt(as: "cloudoptim_enqueuer", "SELECT enqueue('\(kind)', '\(parameters)')")

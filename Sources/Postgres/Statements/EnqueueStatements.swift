@@ -41,6 +41,9 @@ enum EnqueueStatements {
           FROM t JOIN job_key k ON k.key = replace(t.key, '${tenant}', t.tenant)
         """
 
+    /// Whether there is such a cluster, account, region or queue: `$1` its name, `$2` what it is.
+    static let target = "SELECT EXISTS (SELECT FROM job_target WHERE target = $1 AND fan_out = $2)"
+
     /// `$1` the dead jobs, `$2` those that run them again.
     static let markReplayed = """
         UPDATE job_dead d SET replayed_by = t.new FROM unnest($1::uuid[], $2::uuid[]) AS t(old, new) WHERE d.id = t.old

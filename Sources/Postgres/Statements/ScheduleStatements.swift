@@ -14,6 +14,14 @@ enum ScheduleStatements {
         SELECT k.kind FROM job_kind k JOIN unnest($1::text[], $2::bigint[]) AS t(kind, version) USING (kind)
          WHERE k.spec_version > t.version ORDER BY k.kind
         """
+    /// Kinds that the scheduler which leads now knows otherwise under the same version.
+    static let ledOtherwise = """
+        SELECT k.kind FROM job_kind k
+          JOIN unnest($1::text[], $2::jsonb[], $3::bigint[]) AS t(kind, spec, version) USING (kind)
+         WHERE k.spec_version = t.version AND k.spec <> t.spec
+           AND EXISTS (SELECT FROM lead l WHERE l.name = 'scheduler' AND l.expires_at > now())
+         ORDER BY k.kind
+        """
     static let kinds = "SELECT spec FROM job_kind ORDER BY kind"
     /// A paused schedule is not in the timetable, and its slots are not fired.
     static let isPaused = """
@@ -64,6 +72,18 @@ enum ScheduleStatements {
                 JobKind(rawValue: try $0.string(0))
             }
         }
+    }
+
+    /// Those of `specs` that the scheduler which leads now knows otherwise under the same version.
+    static func ledOtherwise(_ specs: [JobSpec], on connection: isolated PostgresConnection) throws -> [JobKind] {
+        let documents = try specs.map { try JSONText(encoding: $0) }
+        return try connection.query(
+            ledOtherwise,
+            [
+                .textArray(specs.map(\.kind.rawValue)), .jsonArray(documents),
+                .intArray(specs.map { Int64($0.version) }),
+            ]
+        ).map { JobKind(rawValue: try $0.string(0)) }
     }
 
     static func timetable(on connection: isolated PostgresConnection) throws -> Timetable {

@@ -65,6 +65,11 @@ struct EnqueueCommand: AsyncParsableCommand {
             throw QueueError(
                 .notFound, "no kind '\(kind)'; known: \(specs.map(\.kind.rawValue).joined(separator: ", "))")
         }
+        guard try await ledger.isTarget(target, of: spec) else {
+            let found = target.isEmpty ? "no --target was given" : "there is none '\(target)'"
+            throw QueueError(
+                target.isEmpty ? .invalid : .notFound, "kind '\(kind)' is about one \(spec.fanOut.rawValue): \(found)")
+        }
         let request = JobRequest(
             spec.kind, parameters: JSONText(text: parameters), target: target,
             key: key.map { IdempotencyKey($0, release: .after(.seconds(86_400))) },

@@ -20,13 +20,21 @@ struct SchedulerCommand: AsyncParsableCommand {
         let logger = telemetry.logger
         try await Schema.verify(try settings.database)
         let ledger = try await PostgresLedger(try settings.database)
-        for kind in try await ledger.publish(try Specs.load(settings)) {
+        let specs = try Specs.load(settings)
+        let others = Set(try await ledger.ledOtherwise(specs))
+        for kind in others.sorted() {
+            logger.warning(
+                "another jobspec of the same version is in force: the leading scheduler's; raise the version of one",
+                metadata: ["kind": .stringConvertible(kind)])
+        }
+        for kind in try await ledger.publish(specs.filter { !others.contains($0.kind) }) {
             logger.warning("a newer version of this kind is in force", metadata: ["kind": .stringConvertible(kind)])
         }
         let broker = try await telemetry.broker(settings)
         let status = SchedulerStatus()
         let scheduler = SchedulerProcess(
-            ledger: ledger, broker: broker, configuration: try settings.scheduler, status: status, logger: logger)
+            ledger: ledger, broker: broker, configuration: try settings.scheduler, specs: specs, status: status,
+            logger: logger)
         let (host, port) = try settings.http
         let reader = try await StatusReader(try settings.database)
         let gauges = LedgerGauges(reader, logger: logger)
