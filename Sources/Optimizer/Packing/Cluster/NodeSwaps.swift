@@ -275,6 +275,7 @@ extension PackingPlanner {
             cheapest[instance.type] = min(cheapest[instance.type] ?? price, price)
         }
         let same = cheapest
+        let cost = old.reduce(MicroDollars.zero) { $0 + cluster.problem.nodes[$1].price }
         let plan = ReplacementPlan(
             for: .init(
                 requirement: requirement, zones: zones.mapValues { Optional($0) },
@@ -285,7 +286,7 @@ extension PackingPlanner {
                 // How much of its CPU a node uses is not known here.
                 takesBurstable: instances.allSatisfy { InstanceType.isBurstable($0.type) }, capacity: capacity,
                 admits: { pool, price in
-                    price <= ceiling && !crowded.contains(pool)
+                    price <= ceiling && price < cost && !crowded.contains(pool)
                         && same[pool.type].map { price < $0 } ?? true
                 }))
         guard let first = plan.steps.first else {
