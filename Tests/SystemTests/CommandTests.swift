@@ -24,7 +24,7 @@ extension SystemTests {
             ["policy"], ["policy", "show"], ["policy", "set"], ["policy", "apply"], ["policy", "history"],
             ["proposals"], ["proposals", "list"], ["proposals", "show"], ["proposals", "approve"],
             ["proposals", "reject"],
-            ["risk"], ["prices"], ["prices", "coverage"], ["savings"],
+            ["risk"], ["risk", "pools"], ["risk", "calibration"], ["prices"], ["prices", "coverage"], ["savings"],
             ["simulate"], ["simulate", "serve"], ["simulate", "interrupt"], ["simulate", "state"],
             ["simulate", "clock"],
             ["simulate", "clock", "advance"],

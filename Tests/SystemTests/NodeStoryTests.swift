@@ -64,7 +64,7 @@ extension SystemTests {
         @Test("a pod that stays pending gives everything back, and the cluster rests")
         func givesBack() async throws {
             let scene = try await WorkloadScene.make(
-                "stuck", policy: NodeStoryTests.eager + ["disruption.pending_max=5s"])
+                "stuck", policy: NodeStoryTests.eager + ["disruption.pending_max=10s"])
             try await scene.deploy("web", replicas: 8)
             try await scene.protect("web")
             try await scene.set(["modes.packing=apply"])

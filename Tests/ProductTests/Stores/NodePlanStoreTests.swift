@@ -68,7 +68,7 @@ struct NodePlanStoreTests {
             try await scene.clusters.add(Scene.registration(), credential: nil)
             let plan = NodePlan(cluster: "prod", number: 9, kind: "defrag", nodes: ["u"], openedAt: Scene.start)
             try await scene.write(try StoreTests.facts([.nodePlan(plan)]))
-            await #expect(throws: PostgresError.self, "\(what)") {
+            await #expect(throws: QueueError.self, "\(what)") {
                 try await scene.connection.execute(statement, [.uuid(JobID())])
             }
             #expect(try await scene.clusters.remove("prod"))
