@@ -217,6 +217,25 @@ def quick(report, sql, directory):
     return run.done + limited.done == 12000
 
 
+def tables(report):
+    """The tables of docs/performance.md."""
+    places = [
+        ("none", ""), ("1 ms round trip", ", 1 ms round trip"), ("held xmin", ", held xmin"),
+        ("1 ms, held xmin", ", 1 ms round trip, held xmin")]
+    history = f", history of {HISTORY // 1_000_000} million"
+
+    def with_history(place):
+        return place.replace(", held", history + ", held") if "held" in place else place + history
+
+    columns = [("1 worker", "1 worker"), ("2 workers", "2 workers"), ("4 workers", "4 workers")]
+    rows = [(title, place) for title, place in places]
+    rows += [(f"{HISTORY // 1_000_000} million rows of history" + (f", {title}" if place else ""), with_history(place)) for title, place in places]
+    matrix = report.crossed("drain, jobs/s, with", rows, columns, lambda row, column: f"drain, {column}{row}")
+    shown = {f"drain, {column}{row}" for _, row in rows for _, column in columns}
+    rest = [name for name in report.rows if name not in shown]
+    return f"{matrix}\n\n{report.markdown(rest)}"
+
+
 def main():
     directory = sys.argv[1]
     is_quick = sys.argv[2:] == ["quick"]
@@ -251,8 +270,8 @@ def main():
             growth(report, sql)
     report.write()
     with open(f"{directory}/report.md", "w") as file:
-        file.write(report.markdown() + "\n")
-    print(f"\n{report.markdown()}\n\n{directory}/report.json")
+        file.write(tables(report) + "\n")
+    print(f"\n{tables(report)}\n\n{directory}/report.json")
 
 
 main()

@@ -51,11 +51,22 @@ class Report:
             json.dump(report, file, indent=1)
         os.replace(self.path + ".new", self.path)
 
-    def markdown(self):
+    def markdown(self, names=None):
+        """The rows as they are, of these names or all."""
         lines = ["| what | median | unit | runs |", "|---|---:|---|---|"]
         for row in self.rows.values():
-            runs = ", ".join(number(run) for run in row["runs"]) if len(row["runs"]) > 1 else ""
-            lines.append(f"| {row['name']} | {number(row['value'])} | {row['unit']} | {runs} |")
+            if names is None or row["name"] in names:
+                runs = ", ".join(number(run) for run in row["runs"]) if len(row["runs"]) > 1 else ""
+                lines.append(f"| {row['name']} | {number(row['value'])} | {row['unit']} | {runs} |")
+        return "\n".join(lines)
+
+    def crossed(self, corner, rows, columns, name):
+        """A table of values: `rows` and `columns` are (title, key) pairs, `name(row, column)` the name of a row of the report."""
+        lines = [f"| {corner} | " + " | ".join(title for title, _ in columns) + " |", "|---" * (len(columns) + 1) + "|"]
+        for title, row in rows:
+            values = [self.value(name(row, column)) for _, column in columns]
+            if any(value is not None for value in values):
+                lines.append(f"| {title} | " + " | ".join("-" if value is None else number(value) for value in values) + " |")
         return "\n".join(lines)
 
 

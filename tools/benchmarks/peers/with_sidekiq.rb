@@ -2,6 +2,8 @@
 require 'sidekiq'
 require 'hiredis'
 
+Redis.sadd_returns_boolean = false # Sidekiq 6.4 wants the number; otherwise every push prints a warning
+
 Sidekiq.configure_server { |config| config.redis = { url: ENV.fetch('REDIS_URL'), driver: :hiredis } }
 Sidekiq.configure_client { |config| config.redis = { url: ENV.fetch('REDIS_URL'), driver: :hiredis } }
 Sidekiq.logger.level = Logger::ERROR
