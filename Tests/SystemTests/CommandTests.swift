@@ -54,6 +54,56 @@ extension SystemTests {
             #expect(Set(found) == Set(Self.commands))
         }
 
+        @Test("Every command is run by a test, not only asked for its help")
+        func everyCommandIsRun() throws {
+            let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            var text = ""
+            let files = try #require(FileManager.default.enumerator(at: folder, includingPropertiesForKeys: nil))
+            for case let file as URL in files where file.pathExtension == "swift" {
+                var source = try String(contentsOf: file, encoding: .utf8)
+                if source.contains("commands: [[String]]"), let start = source.firstRange(of: "static let commands"),
+                    let end = source.firstRange(of: "@Test(\"Every command has help")
+                {
+                    source.removeSubrange(start.lowerBound..<end.lowerBound)
+                }
+                text += source
+            }
+            text = text.replacing(/\s+/, with: " ").replacing("[ ", with: "[")
+            // Those that stand for their group when nothing is named.
+            let standards: Set = ["list", "serve"]
+            let leaves = Self.commands.filter { command in
+                !command.isEmpty && !Self.commands.contains { $0.count > command.count && $0.starts(with: command) }
+            }
+            #expect(leaves.count > 50)
+            for command in leaves {
+                func words(_ command: [String]) -> String { "[\"" + command.joined(separator: "\", \"") + "\"" }
+                let group = words(Array(command.dropLast()))
+                let isRun =
+                    text.contains(words(command))
+                    || (standards.contains(command.last ?? "")
+                        && ["]", ", \"-", "] +"].contains { text.contains(group + $0) })
+                #expect(isRun, "no test runs \(command.joined(separator: " "))")
+            }
+        }
+
+        @Test("A role's health is asked: ready, not ready, and nobody there")
+        func health() async throws {
+            let fleet = try Fleet.current
+            let worker = try fleet.start(["worker"])
+            defer { worker.kill() }
+            let port = try await Fleet.port(of: worker)
+            try await eventually("it is ready") {
+                try await fleet.run(["health"], environment: ["HTTP_PORT": "\(port)"]).status == 0
+            }
+            let ready = try await fleet.run(["health", "--url", "http://127.0.0.1:\(port)/readyz"])
+            #expect(ready.status == 0 && ready.output == "ready\n", "\(ready)")
+            let odd = try await fleet.run(["health", "--url", "http://127.0.0.1:\(port)/nothing"])
+            #expect(odd.status == 1 && odd.errors.contains("answered 404"), "\(odd)")
+            worker.kill()
+            let away = try await fleet.run(["health"], environment: ["HTTP_PORT": "\(port)"])
+            #expect(away.status == 1 && away.errors.contains("does not answer"), "\(away)")
+        }
+
         @Test(
             "JSON that parses comes from every command that lists",
             arguments: [
@@ -137,6 +187,8 @@ extension SystemTests {
                 (["limits", "set", "tenant", "acme", "--running", "0"], 65),
                 (["limits", "set", "all", "--running", "1"], 65),
                 (["limits", "set", "kind", "fly", "--running", "1"], 66), (["limits", "clear", "kind", "noop"], 66),
+                (["limits", "set", "api", "smtp", "--rate", "1"], 66),
+                (["limits", "set", "api", "aws", "--running", "1"], 65), (["pause", "api", "aws"], 65),
                 (["workers", "drain", "01a20841-9a2d-7857-a728-d48b587bd387"], 66),
                 (["clusters", "check", "nowhere"], 66), (["clusters", "remove", "nowhere"], 66),
                 (["clusters", "set-mode", "nowhere", "apply"], 66), (["clusters", "set-mode", "nowhere", "loud"], 64),

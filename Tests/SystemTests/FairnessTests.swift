@@ -17,6 +17,8 @@ extension SystemTests {
         private static let jobs = 20
         private static let slots = 16
         private static let listMax = 64
+        /// Jobs of tenant A that start between two of B's.
+        private static let pace = 30
         private static let spec = JobSpec(kind: "sleep", timeoutSeconds: 60)
 
         private struct Sleep: Handler {
@@ -88,12 +90,13 @@ extension SystemTests {
                     _ = try await ledger.enqueue([one])
                     stored[one.id] = .now
                     await shortCut.push([one])
-                    try await Task.sleep(for: .milliseconds(50))
+                    // One for so many of the other's: about each 50 ms when nothing else goes on.
+                    let reached = before + stored.count * Self.pace
+                    try await eventually("the fleet goes on") { starts.withLock { $0.count } >= reached }
                 }
                 let pace = Double(starts.withLock { $0.count } - before) / (ContinuousClock.now - begin).seconds
-                let end = ContinuousClock.now + .seconds(60)
-                while starts.withLock({ found in stored.keys.contains { found[$0] == nil } }), end > .now {
-                    try await Task.sleep(for: .milliseconds(20))
+                try await eventually("all of them have started", within: .seconds(60)) {
+                    starts.withLock { found in stored.keys.allSatisfy { found[$0] != nil } }
                 }
                 let found = starts.withLock { $0 }
                 await group.triggerGracefulShutdown()

@@ -50,6 +50,18 @@ extension SystemTests {
                 }
                 let running = try await fleet.number(
                     "SELECT count(*) FROM job_status WHERE state IN ('running', 'cancelling')")
+                let ids = try await fleet.rows("SELECT id FROM job_running ORDER BY claimed_at, id LIMIT 200")
+                #expect(seen.running.map(\.id) == ids.map { $0.text(0) })
+                let next = try await fleet.rows(
+                    "SELECT id FROM schedule_health WHERE enabled ORDER BY next_slot, id LIMIT 50")
+                #expect(seen.schedules.map(\.id) == next.map { $0.text(0) })
+                let scale = try #require(
+                    try await fleet.rows(
+                        "SELECT coalesce(sum(due), 0)::bigint, coalesce(sum(running), 0)::bigint FROM scale_signal"
+                    ).first)
+                #expect(try [scale.int(0), scale.int(1)].map(Int.init) == [seen.totals.due, seen.totals.running])
+                let slots = try await fleet.number("SELECT sum(slots)::bigint FROM worker_health WHERE state = 'live'")
+                #expect(seen.totals.slots == slots)
                 try await fleet.database.commit()
                 #expect(seen.totals.running == running)
                 #expect(seen.queues.reduce(0) { $0 + $1.running } == running)
@@ -79,46 +91,89 @@ extension SystemTests {
             let fleet = try Fleet.current
             try await fleet.database.script("TRUNCATE job, job_key, pause")
             let id = try await fleet.enqueue("noop", ["--delay", "3600"])
+            let seen = try await onTerminal(
+                [
+                    ["see", #"QUEUE .*(.|\n)* default "#], ["choose", "default"], ["key", "p"],
+                    ["see", #"pause queue default\?"#], ["key", "y"],
+                    ["see", #"PAUSED queue default by anna(.|\n)*queue default is paused"#],
+                ], end: end)
+            #expect(seen.restored && seen.left, "\(seen)")
+            #expect(seen.status == 0, "\(seen)")
+            #expect(seen.screen.count == 24)
+            #expect(seen.widest <= 80)
+            #expect(seen.screen.contains { $0.hasPrefix(">default") }, "\(seen)")
+            #expect(seen.screen.last == "queue default is paused", "\(seen)")
+            #expect(seen.screen.contains { $0.hasPrefix("PAUSED queue default by ") }, "\(seen)")
+            #expect(try await fleet.state(of: id) == "paused")
+        }
+
+        @Test("Its keys cancel a running job and run a dead one again, each asked back; another answer changes nothing")
+        func cancelAndRetry() async throws {
+            let fleet = try Fleet.current
+            try await fleet.database.script("TRUNCATE job, job_key, job_dead, job_attempt, pause, worker, lead")
+            let roles = try await fleet.startRoles()
+            defer { for role in roles { role.kill() } }
+            let running = try await fleet.enqueue("noop", ["--parameters", "{\"wait_milliseconds\":35000}"])
+            let dead = try await fleet.enqueue(
+                "notify", ["--parameters", "{\"url\":\"http://example.com\",\"body\":{\"text\":\"hi\"}}"])
+            try await eventually("one runs") { try await fleet.state(of: running) == "running" }
+            try await eventually("one is dead") { try await fleet.state(of: dead) == "dead" }
+
+            let done = try await onTerminal(
+                [
+                    ["choose", String(running.suffix(12))], ["key", "c"], ["see", "cancel noop \(running)\\?"],
+                    ["key", "n"], ["see", "not done"], ["key", "c"], ["key", "y"], ["see", "\(running): .*stop"],
+                    ["choose", String(dead.suffix(12))], ["key", "r"], ["see", "run notify \(dead) again\\?"],
+                    ["key", "y"], ["see", "\(dead): "],
+                ], end: "q")
+            #expect(done.status == 0 && done.restored, "\(done)")
+            try await eventually("its worker stopped it") { try await fleet.state(of: running) == "cancelled" }
+            #expect(
+                try await fleet.text("SELECT cancelled_by FROM job_status WHERE id = $1::uuid", [.text(running)])
+                    == "anna")
+            #expect(
+                try await fleet.number("SELECT count(*) FROM job_status WHERE replay_of = $1::uuid", [.text(dead)]) == 1
+            )
+        }
+
+        private struct Seen: Decodable {
+            var status: Int
+            var restored, left: Bool
+            var screen: [String]
+            var widest: Int
+        }
+
+        /// Runs it on a terminal of 80x24: waits, chooses and types as told, ends it, and tells what was seen.
+        private func onTerminal(_ steps: [[String]], end: String) async throws -> Seen {
+            let fleet = try Fleet.current
             let script = "\(fleet.directory)/terminal.py"
             try Self.terminal.write(toFile: script, atomically: true, encoding: .utf8)
             let child = try Child(
-                "/usr/bin/env", ["python3", script, Fleet.program, end], environment: fleet.environment,
-                directory: fleet.directory, name: "terminal-\(end)")
-            let answer = try await child.answer(within: .seconds(60))
-            struct Seen: Decodable {
-                var status: Int
-                var restored, left: Bool
-                var screen: [String]
-                var widest: Int
-            }
-            #expect(answer.status == 0, "\(answer)")
-            let seen: Seen = try answer.json()
-            #expect(seen.restored && seen.left, "\(answer)")
-            #expect(seen.status == 0, "\(answer)")
-            #expect(seen.screen.count == 24)
-            #expect(seen.widest <= 80)
-            #expect(seen.screen.contains { $0.hasPrefix(">default") }, "\(answer)")
-            #expect(seen.screen.last == "queue default is paused", "\(answer)")
-            #expect(seen.screen.contains { $0.hasPrefix("PAUSED queue default by ") }, "\(answer)")
-            #expect(try await fleet.state(of: id) == "paused")
+                "/usr/bin/env", ["python3", script, Fleet.program, end, JSONText(encoding: steps).text],
+                environment: fleet.environment, directory: fleet.directory, name: "terminal-\(UUID().uuidString)")
+            let answer = try await child.answer(within: .seconds(90))
+            try #require(answer.status == 0, "\(answer)")
+            return try answer.json()
         }
 
         private struct Snapshot: Decodable {
             struct Queue: Decodable { var due, running: Int }
             struct Worker: Decodable { var running: Int }
             struct Job: Decodable { var id, kind: String }
+            struct Schedule: Decodable { var id: String }
             struct Totals: Decodable { var due, running, slots: Int }
             var queues: [Queue]
             var workers: [Worker]
             var running: [Job]
+            var schedules: [Schedule]
             var totals: Totals
         }
 
-        /// A terminal of 80x24: waits for the screen, chooses the first queue, pauses it, ends it, and tells what it saw.
+        /// A terminal of 80x24. Steps: see a pattern on the screen, choose the row that holds a text, press a key.
         private static let terminal = """
             import fcntl, json, os, pty, re, select, signal, struct, subprocess, sys, termios, time
 
-            program, end = sys.argv[1], sys.argv[2]
+            program, end, steps = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
             master, slave = pty.openpty()
             fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
             before = termios.tcgetattr(slave)
@@ -147,13 +202,34 @@ extension SystemTests {
             def screen_text():
                 return "\\n".join(lines())
 
-            read_until(r"QUEUE .*(.|\\n)* default ")
-            os.write(master, b"j")
-            read_until(r">default")
-            os.write(master, b"p")
-            read_until(r"pause queue default\\?")
-            os.write(master, b"y")
-            read_until(r"PAUSED queue default by anna(.|\\n)*queue default is paused")
+            def choose(text):
+                # Rows come and go: down to the end, then up again, until the mark stands before it.
+                for key in "j" * 15 + "k" * 30:
+                    read_until(re.escape(text))
+                    if re.search("(^|\\n)>[^\\n]*" + re.escape(text), screen_text()):
+                        return
+                    before = len(seen)
+                    os.write(master, key.encode())
+                    settle(before)
+                sys.exit(f"never chosen: {text!r} in {lines()!r}")
+
+            def settle(before):
+                # Until it has drawn again, or had half a second for it: at the list's end nothing changes.
+                global seen
+                stop = time.monotonic() + 0.5
+                while len(seen) == before and time.monotonic() < stop:
+                    if select.select([master], [], [], 0.05)[0]:
+                        seen += os.read(master, 65536)
+                while select.select([master], [], [], 0.02)[0]:
+                    seen += os.read(master, 65536)
+
+            for what, text in steps:
+                if what == "see":
+                    read_until(text)
+                elif what == "choose":
+                    choose(text)
+                else:
+                    os.write(master, text.encode())
             screen = lines()
             if end == "q":
                 os.write(master, b"q")
