@@ -119,6 +119,12 @@ extension SystemTests {
             let rate = told.reasons.first { $0.code == "rate" }
             #expect(rate?.text.contains("operator/api:kubernetes/\(blue)") == true, "\(told)")
             #expect(try await fleet.number("SELECT attempt FROM job WHERE id = $1::uuid", [.text(id)]) <= 1)
+            try await fleet.succeed(["clusters", "set-mode", blue, "off"])
+            try await fleet.succeed(["kill-switch", "on", "--cluster", blue, "--by", "anna"])
+            let more: Explanation = try await fleet.succeed(["jobs", "explain", id, "-o", "json"]).json()
+            #expect(Set(more.reasons.map(\.code)).isSuperset(of: ["cluster-off", "kill-switch"]), "\(more)")
+            try await fleet.succeed(["kill-switch", "off", "--cluster", blue])
+            try await fleet.succeed(["clusters", "set-mode", blue, "observe"])
             try await fleet.succeed(["limits", "clear", "api", "kubernetes/\(blue)"])
             try await fleet.database.script("TRUNCATE job, job_key, circuit")
         }
