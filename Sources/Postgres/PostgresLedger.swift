@@ -297,9 +297,9 @@ public final class PostgresLedger: Ledger, ControlLedger {
         return try await controlConnection.query(EnqueueStatements.target, values).first?.bool(0) ?? false
     }
 
-    /// See `LeaderLedger`.
+    /// See `LeaderLedger`. Not on the connection that fires slots: they go on meanwhile.
     public func timetable() async throws -> Timetable {
-        try await settleConnection.timetable()
+        try await claimConnection.timetable()
     }
 
     /// See `LeaderLedger`.
