@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Glibc
 import HTTPClient
 import JobQueue
 import Postgres
@@ -41,19 +42,30 @@ struct Cloudoptim: AsyncParsableCommand {
             } else {
                 try command.run()
             }
+            leave(0)
         } catch let error as QueueError {
             // 42P01: no such table; 42883: no such function; 3F000: no such schema.
             let isBare = ["42P01", "42883", "3F000"].contains(error.postgres?.sqlState ?? "")
             Console.error(
                 error.message + (error.underlying.map { " (\($0))" } ?? "")
                     + (isBare ? "; run `cloudoptim migrate`, or look at DB_SCHEMA" : ""))
-            Foundation.exit(ExitStatus.of(error))
+            leave(ExitStatus.of(error))
         } catch let error as HTTPError {
             Console.error("\(error)")
-            Foundation.exit(69)
+            leave(69)
         } catch {
-            exit(withError: error)
+            let (code, text) = (exitCode(for: error), fullMessage(for: error) + "\n")
+            let output: FileHandle = code.isSuccess ? .standardOutput : .standardError
+            if text.count > 1 { output.write(Data(text.utf8)) }
+            leave(code.rawValue)
         }
+    }
+
+    /// Ends the process without the libraries' clean-up at exit: connections that nobody needs any more are being closed on
+    /// their own threads, and OpenSSL would free under their feet what they free themselves.
+    private static func leave(_ status: Int32) -> Never {
+        _ = unsafe fflush(nil)
+        _exit(status)
     }
 }
 

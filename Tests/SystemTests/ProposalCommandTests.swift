@@ -44,6 +44,8 @@ extension SystemTests {
                 try #require(added.status == 0, "\(added)")
                 try await propose(fleet, cluster)
             }
+            // Young workloads do not sleep.
+            try await fleet.succeed(["simulate", "clock", "advance", "\(3 * 86_400)"])
             try await fleet.startRoles()
             func proposal(_ cluster: String) async throws -> Row {
                 try await eventually("\(cluster): it is proposed", within: .seconds(60)) {
