@@ -148,7 +148,7 @@ bench-packing: ## Packs a cluster trace, release build: nodes against the lower 
 	ONLY=PackingBench swift build -c release --product PackingBench --scratch-path .build-packing
 	.build-packing/release/PackingBench --pods "$$pods" --nodes "$$nodes" --report .run/bench-packing/report.json
 
-bench-fairness: ## A tenant with JOBS=1000000 queued jobs, another with a hundred: how long these wait, beside first-in-first-out
+bench-fairness: ## A tenant with JOBS=1000000 queued jobs, another with a hundred: how long these wait, beside first-in-first-out. ONLY=fair or fifo
 	@tools/install
 	swift build -c release --product QueueBench
 	trap 'tools/services stop .run/bench-fairness' EXIT

@@ -55,7 +55,8 @@ struct QueueBench {
         case "fairness":
             try await bench.prepare()
             let fairness = Fairness(
-                bench: bench, backlog: number(1, 1_000_000), jobs: number(2, 100), slots: number(3, 96))
+                bench: bench, backlog: number(1, 1_000_000), jobs: number(2, 100), slots: number(3, 96),
+                only: environment["ONLY"])
             if try await !fairness.run() { exit(1) }
         default:
             print("unknown measurement '\(command)'")
