@@ -11,6 +11,8 @@ import Worker
 struct ScaleResult: Codable, Sendable {
     var clusters: Int
     var schedules: Int
+    /// Until the first slots of all, which are due together, were fired and nothing was late any more.
+    var first_slots_seconds: Double
     var seconds: Double
     /// Slots fired per second.
     var ticks_per_second: Double
@@ -46,8 +48,9 @@ struct ScaleBench: Sendable {
             print(
                 String(
                     format:
-                        "%6d clusters, %6d schedules: %6.0f slots/s, late p50 %.1f ms, p99 %.1f ms, max %.0f ms; scheduler %.0f %% of a core, %.0f MB; %.0f runs/s, %d due at the end",
-                    result.clusters, result.schedules, result.ticks_per_second, result.late_p50_ms, result.late_p99_ms,
+                        "%6d clusters, %6d schedules, their first slots in %.0f s: %6.0f slots/s, late p50 %.1f ms, p99 %.1f ms, max %.0f ms; scheduler %.0f %% of a core, %.0f MB; %.0f runs/s, %d due at the end",
+                    result.clusters, result.schedules, result.first_slots_seconds, result.ticks_per_second,
+                    result.late_p50_ms, result.late_p99_ms,
                     result.late_max_ms, result.cpu_percent, result.resident_mb, result.runs_per_second,
                     result.due_at_end))
         }

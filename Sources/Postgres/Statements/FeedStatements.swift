@@ -23,7 +23,8 @@ enum FeedStatements {
                      WHERE j.state = 0 AND j.queue = $1 AND j.lane = $2::smallint AND j.tenant > t.tenant
                      ORDER BY j.tenant LIMIT 1), t.n + 1
               FROM tenants t WHERE t.tenant IS NOT NULL AND t.n < $5),
-        p AS (SELECT * FROM unnest($7::text[], $8::bigint[], $9::uuid[]) AS p(tenant, run_at, id))
+        p AS (SELECT * FROM unnest($7::text[], $8::bigint[], $9::uuid[]) AS p(tenant, run_at, id)),
+        full_limit AS MATERIALIZED (\(LimitStatements.full))
         SELECT t.tenant, x.id, us(x.run_at), x.may_run,
                row_number() OVER (PARTITION BY t.tenant ORDER BY x.run_at, x.id) AS turn,
                (row_number() OVER (PARTITION BY t.tenant ORDER BY x.run_at, x.id) - 1) / coalesce(w.weight, 1) AS round

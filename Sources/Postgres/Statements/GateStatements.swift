@@ -80,7 +80,7 @@ enum GateStatements {
             guard let rate = limit.rate else { continue }
             buckets[limit.gateKey] = Bucket(tokens: 0, perSecond: rate.perSecond, burst: rate.burst)
         }
-        var free = try freeSlots(of: Array(limits.values), on: connection)
+        var free = try freeSlots(of: Array(limits.values), wanted: candidates.count, on: connection)
         try fill(&buckets, on: connection)
         var granted: [JobID: [Slot]] = [:]
         var waiting: [(id: JobID, seconds: Double)] = []
@@ -144,22 +144,22 @@ enum GateStatements {
         return limits
     }
 
-    /// The free numbers of every key, the lowest last.
+    /// The lowest free numbers of every key, the lowest last; as many as there are candidates, at most.
     private static func freeSlots(
-        of limits: [JobLimit], on connection: isolated PostgresConnection
+        of limits: [JobLimit], wanted: Int, on connection: isolated PostgresConnection
     ) throws -> [String: [Int]] {
-        var free: [String: Set<Int>] = [:]
-        for limit in limits {
-            if let most = limit.runningMax { free[limit.gateKey] = Set(1...most) }
+        let most = Dictionary(limits.compactMap { limit in limit.runningMax.map { (limit.gateKey, $0) } }) { $1 }
+        if most.isEmpty { return [:] }
+        var occupied: [String: Set<Int>] = [:]
+        for row in try connection.query(taken, [.textArray(most.keys.sorted())]) {
+            occupied[try row.string(0), default: []].insert(Int(try row.int(1)))
         }
-        if free.isEmpty { return [:] }
-        var most = free.mapValues(\.count)
-        for row in try connection.query(taken, [.textArray(free.keys.sorted())]) {
-            let key = try row.string(0)
-            free[key]?.remove(Int(try row.int(1)))
-            most[key, default: 0] -= 1  // below zero once a limit was lowered: nothing is free until enough have ended
+        return most.reduce(into: [:]) { free, limit in
+            let occupied = occupied[limit.key] ?? []
+            // Below zero once a limit was lowered: nothing is free until enough have ended.
+            let room = min(wanted, max(0, limit.value - occupied.count))
+            free[limit.key] = (1...limit.value).lazy.filter { !occupied.contains($0) }.prefix(room).reversed()
         }
-        return free.reduce(into: [:]) { $0[$1.key] = $1.value.sorted().prefix(max(0, most[$1.key] ?? 0)).reversed() }
     }
 
     // MARK: Buckets

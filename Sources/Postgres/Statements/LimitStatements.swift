@@ -29,15 +29,18 @@ enum LimitStatements {
             SELECT FROM job_limit l WHERE (l.running_max IS NOT NULL OR l.per_second IS NOT NULL) AND \(holds)))
         """
 
-    /// Whether one of them has no slot or no token left, as far as this snapshot knows.
-    static let isFull = """
-        (\(areThere) AND EXISTS (SELECT FROM job_limit l WHERE \(holds) AND (
-                    l.running_max <= (SELECT count(*) FROM job_slot s
-                                       WHERE s.limit_key = 'operator/' || l.scope || ':' || l.name)
-                    OR EXISTS (SELECT FROM rate_bucket b
-                                WHERE l.per_second IS NOT NULL AND b.key = 'operator/' || l.scope || ':' || l.name
-                                  AND b.tokens + extract(epoch FROM now() - b.at) * b.per_second < 1))))
+    /// Those that have no slot or no token left, as far as this snapshot knows: found once for a statement, as
+    /// `full_limit`, and not for each of its rows.
+    static let full = """
+        SELECT l.scope, l.name FROM job_limit l
+         WHERE l.running_max <= (SELECT count(*) FROM job_slot s
+                                  WHERE s.limit_key = 'operator/' || l.scope || ':' || l.name)
+            OR EXISTS (SELECT FROM rate_bucket b
+                        WHERE l.per_second IS NOT NULL AND b.key = 'operator/' || l.scope || ':' || l.name
+                          AND b.tokens + extract(epoch FROM now() - b.at) * b.per_second < 1)
         """
+    /// Whether one of them holds back `j`.
+    static let isFull = "EXISTS (SELECT FROM full_limit l WHERE \(holds))"
 
     /// How full queues with a `depth_max` are: at most that many rows are counted. `$1` queues.
     static let depths = """

@@ -45,7 +45,7 @@ enum AllStatements {
         ("GateStatements.postpone", GateStatements.postpone),
         ("LimitStatements.set", LimitStatements.set),
         ("LimitStatements.clear", LimitStatements.clear),
-        ("LimitStatements.depths", LimitStatements.depths),
+        ("LimitStatements.depths", LimitStatements.depths), ("LimitStatements.full", LimitStatements.full),
         ("WorkerStatements.register", WorkerStatements.register),
         ("WorkerStatements.renew", WorkerStatements.renew),
         ("WorkerStatements.setState", WorkerStatements.setState),
