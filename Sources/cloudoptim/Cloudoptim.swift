@@ -64,7 +64,7 @@ struct Cloudoptim: AsyncParsableCommand {
     /// Ends the process without the libraries' clean-up at exit: connections that nobody needs any more are being closed on
     /// their own threads, and OpenSSL would free under their feet what they free themselves.
     private static func leave(_ status: Int32) -> Never {
-        _ = unsafe fflush(nil)
+        _ = fflush(nil)
         _exit(status)
     }
 }
