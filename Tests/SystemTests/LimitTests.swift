@@ -162,8 +162,8 @@ extension SystemTests {
                 WITH w AS (INSERT INTO worker (id, host, queues, kinds, slots, in_flight_max, version, expires_at)
                            VALUES (uuid_v7(), 'h', '{default}', '{noop}', 1, 1, '1', now() + interval '1 minute') RETURNING id)
                 INSERT INTO job (id, queue, kind, lane, run_at, state, worker_id, fence, claimed_at, deadline_at, timeout_seconds,
-                                 max_attempts)
-                SELECT uuid_v7(), 'default', 'noop', 2, now(), 1, w.id, 1, now(), now() + interval '1 minute', 60, 1 FROM w
+                                 max_attempts, args)
+                SELECT uuid_v7(), 'default', 'noop', 2, now(), 1, w.id, 1, now(), now() + interval '1 minute', 60, 1, '{}' FROM w
                 RETURNING id
                 """)
             #expect(try await codes()["workers-busy"]?.contains("1 jobs on 1 workers with 1 slots") == true)
