@@ -70,7 +70,7 @@ extension SystemTests {
             }
             text = text.replacing(/\s+/, with: " ").replacing("[ ", with: "[")
             // Those that stand for their group when nothing is named.
-            let standards: Set = ["list", "serve"]
+            let standards: Set = ["list", "serve", "pools"]
             let leaves = Self.commands.filter { command in
                 !command.isEmpty && !Self.commands.contains { $0.count > command.count && $0.starts(with: command) }
             }

@@ -90,6 +90,8 @@ extension SystemTests {
             try await fleet.succeed(["kill-switch", "on", "--cluster", cluster, "--by", "ann"])
             #expect(try await fleet.number("SELECT count(*) FROM cluster_kill_switch WHERE is_on") == 1)
             #expect(try await fleet.succeed(["savings"]).output == "nothing was saved yet\n")
+            let calibration: [String: JSONValue] = try await fleet.succeed(["risk", "calibration", "-o", "json"]).json()
+            #expect(calibration["predictions"] != nil, "\(calibration)")
             #expect(try await fleet.succeed(["proposals"]).output == "no proposals\n")
         }
     }
