@@ -39,7 +39,8 @@ extension MemoryLedger {
                 wanted[id] = ScheduleRow(
                     id: id, kind: spec.kind, target: target, parameters: parameters, schedule: schedule,
                     storedSpec: text,
-                    lastSlot: Date(timeIntervalSince1970: 0), nextSlot: world)
+                    lastSlot: Date(timeIntervalSince1970: 0),
+                    nextSlot: world.addingTimeInterval(schedule.firstDelay(of: id, lane: spec.lane)))
             }
         }
         var hasChanged = false

@@ -61,6 +61,15 @@ public struct Schedule: Sendable, Codable, Equatable {
         }
     }
 
+    /// How much later than at once a new schedule's first slot is, in seconds: bulk work that comes less often than every
+    /// five minutes begins one to ten minutes later, spread by the schedule's id, so that a fresh fleet does not read
+    /// everything at once. The ledger's `first_slot` says the same.
+    func firstDelay(of id: String, lane: Lane) -> TimeInterval {
+        if case .every(let seconds) = times, seconds <= 300 { return 0 }
+        guard lane == .data else { return 0 }
+        return TimeInterval(60 + (Int(SHA256Digest.hex(of: id).prefix(4), radix: 16) ?? 0) % 540)
+    }
+
     /// The slots to fire now, oldest first, given the next slot on record, and the slot that comes after them.
     /// Empty when nothing is due. Bounded by `missedMax`.
     public func due(nextSlot: Date, now: Date, target: String) -> (fire: [Date], next: Date?) {

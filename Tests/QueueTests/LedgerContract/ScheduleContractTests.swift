@@ -1,6 +1,7 @@
 import Foundation
-import JobQueue
 import Testing
+
+@testable import JobQueue
 
 @Suite("Ledger contract: kinds, schedules and time", .serialized)
 struct ScheduleContractTests {
@@ -68,6 +69,32 @@ struct ScheduleContractTests {
             #expect(try await scene.ledger.timetableVersion() == after.version)
             try await scene.subject.removeTarget("c1")
             #expect(try await scene.ledger.timetable().rows.map(\.id) == ["tick/c2"])
+        }
+    }
+
+    @Test(
+        "a new schedule begins at once; bulk work that comes seldom begins one to ten minutes later, spread by its id",
+        arguments: LedgerKind.allCases)
+    func firstSlots(_ kind: LedgerKind) async throws {
+        try await scene(kind) { scene in
+            var bulk = Self.tick(every: 3600, fanOut: .cluster)
+            bulk.lane = .data
+            var sample = Self.tick(every: 60)
+            (sample.kind, sample.lane) = ("sample", .data)
+            var look = Self.tick(every: 3600)
+            look.kind = "look"
+            for number in 0..<20 { try await scene.subject.setTarget("c\(number)", tenant: "acme") }
+            _ = try await scene.ledger.publish([bulk, sample, look])
+            let now = try await scene.ledger.worldTime()
+            let rows = try await scene.ledger.timetable().rows
+            #expect(rows.count == 22)
+            for row in rows {
+                let delay = row.nextSlot.timeIntervalSince(now)
+                let wanted = row.kind == "tick" ? row.schedule.firstDelay(of: row.id, lane: .data) : 0
+                #expect(abs(delay - wanted) < 30, "\(row.id): \(delay) s, wanted \(wanted)")
+            }
+            let delays = Set(rows.filter { $0.kind == "tick" }.map { $0.nextSlot.timeIntervalSince(now).rounded() })
+            #expect(delays.count > 10 && delays.allSatisfy { (30...600).contains($0) })
         }
     }
 
