@@ -10,6 +10,9 @@ public struct SavingFact: Hashable, Sendable, Codable {
         case removed
         /// The subject, a volume or an instance of no cluster, is gone for good: it counts up to the horizon.
         case gone
+        /// The subject, a workload, asks for less than before: room on nodes, at list prices. Whoever removes a node for it
+        /// saves the money, and it is counted there; here it is only told.
+        case freed
     }
 
     /// The intent it belongs to; one saving for each.
@@ -28,6 +31,8 @@ public struct SavingFact: Hashable, Sendable, Codable {
     public var after: MicroDollars
     /// From when, world time.
     public var since: Date
+    /// When it ended by itself, as the night of a workload that slept; nil: it did not.
+    public var until: Date?
 
     /// What it saves per hour, as projected.
     public var perHour: MicroDollars { before - after }
@@ -35,7 +40,7 @@ public struct SavingFact: Hashable, Sendable, Codable {
     /// Makes one.
     public init(
         key: String, cluster: ClusterID, feature: Feature, _ form: Form, subject: String, before: MicroDollars,
-        after: MicroDollars, since: Date
+        after: MicroDollars, since: Date, until: Date? = nil
     ) {
         self.key = key
         self.cluster = cluster
@@ -45,6 +50,7 @@ public struct SavingFact: Hashable, Sendable, Codable {
         self.before = before
         self.after = after
         self.since = since
+        self.until = until
     }
 }
 

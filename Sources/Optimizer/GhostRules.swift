@@ -27,6 +27,9 @@ public enum GhostRules {
         public var gap: String?
         /// What earlier scans found.
         public var sightings: [GhostSighting]
+        /// What instances cost per hour, as far as it was read; otherwise the shipped list serves for those on demand, and
+        /// nothing is counted for spot.
+        public var perHour: [InstanceID: MicroDollars] = [:]
 
         /// Makes a scan; what is no parameter is set afterwards.
         public init(
@@ -140,7 +143,7 @@ public enum GhostRules {
         var row = GhostSighting(
             account: scan.account, instance: instance.id, cluster: owner, ghostClass: ghostClass, firstSeenAt: scan.now,
             countedAt: scan.now, scans: 1, type: instance.type,
-            perHour: InstanceCatalogue.shipped.type(named: instance.type)?.onDemandUSEast1 ?? .zero, reason: reason)
+            perHour: scan.perHour[instance.id] ?? shippedPrice(instance), reason: reason)
         // Scans agree when they take it for the same; anything else begins anew.
         if let last = known[instance.id], last.ghostClass == ghostClass, last.cluster == owner {
             row.firstSeenAt = last.firstSeenAt
@@ -160,6 +163,11 @@ public enum GhostRules {
             row.reason = "\(reason); \(row.scans) scans agree, its grace runs until \(due.formatted(.iso8601))"
         }
         return Verdict(sighting: row, ends: ends, group: scan.groups[instance.id])
+    }
+
+    private static func shippedPrice(_ instance: Instance) -> MicroDollars {
+        guard instance.capacity == .onDemand else { return .zero }
+        return InstanceCatalogue.shipped.type(named: instance.type)?.onDemandUSEast1 ?? .zero
     }
 
     /// The longest times and the smallest limits of all clusters: what no cluster owns is treated as the most careful

@@ -54,6 +54,8 @@ public struct SavingsMeasure: Sendable {
             let to = min(end, saving.since.addingTimeInterval(horizon.interval), ends[saving.key] ?? .distantFuture)
             guard from < to else { return nil }
             switch saving.form {
+            // What packing makes of it is measured there.
+            case .freed: return nil
             case .gone: return fact(saving, day, from, to, after: .zero)
             case .removed:
                 // It counts from when the node was really gone.

@@ -16,6 +16,7 @@ extension Migration {
                 ("V121_usage.sql", PackageResources.V121_usage_sql),
                 ("V122_memory_raises.sql", PackageResources.V122_memory_raises_sql),
                 ("V125_sightings.sql", PackageResources.V125_sightings_sql),
+                ("V130_freed.sql", PackageResources.V130_freed_sql),
                 ("V131_risk_predictions.sql", PackageResources.V131_risk_predictions_sql),
             ].map { try Migration(name: $0.0, sql: String(decoding: $0.1, as: UTF8.self)) }
         }

@@ -5,10 +5,11 @@ enum SavingStatements {
 
     /// A saving is decided once.
     static let saving = """
-        INSERT INTO saving (key, tenant, cluster_id, instance_id, per_hour, since, job_id, feature, form, before, after)
+        INSERT INTO saving (key, tenant, cluster_id, instance_id, per_hour, since, job_id, feature, form, before, after,
+                            until)
         SELECT DISTINCT ON (t.key) t.key, $3::text, c.id, v->>'subject', (v->>'before')::bigint - (v->>'after')::bigint,
                (v->>'since')::timestamptz, $4::uuid, v->>'feature', v->>'form', (v->>'before')::bigint,
-               (v->>'after')::bigint
+               (v->>'after')::bigint, (v->>'until')::timestamptz
           FROM unnest($1::text[], $2::jsonb[]) AS t(key, v)
           JOIN cluster c ON c.id = v->>'cluster' AND c.tenant = $3::text
          ORDER BY t.key

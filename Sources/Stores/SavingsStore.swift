@@ -11,27 +11,30 @@ public struct SavingsStore: Savings {
     public init(_ connection: PostgresConnection) { self.connection = connection }
 
     static let savings = """
-        SELECT key, feature, form, instance_id, coalesce(before, per_hour), coalesce(after, 0), since FROM saving
+        SELECT key, feature, form, instance_id, coalesce(before, per_hour), coalesce(after, 0), since, until FROM saving
          WHERE cluster_id = $1 AND since >= $2 ORDER BY since, key LIMIT 100000
         """
     static let lives = """
         SELECT instance_id, type, zone, capacity, first_seen, last_seen FROM node_life
          WHERE cluster_id = $1 AND last_seen >= $2 ORDER BY first_seen, instance_id LIMIT 100000
         """
-    /// Projected: from its beginning, or from `$2`, for at most `$3` days.
+    /// Projected: from its beginning, or from `$2`, for at most `$3` days. What is freed is a sum of its own.
     static let statement = """
-        WITH projected AS (
-            SELECT cluster_id, feature, count(*) AS savings, sum(per_hour) FILTER (WHERE since + make_interval(days => $3::int) > world_now())
-                       AS per_hour,
-                   sum(per_hour * greatest(0, extract(epoch FROM
-                       least(world_now(), since + make_interval(days => $3::int)) - greatest(since, $2)) / 3600)) AS amount
-              FROM saving WHERE ($1::text IS NULL OR cluster_id = $1) GROUP BY cluster_id, feature), realised AS (
+        WITH worth AS (
+            SELECT cluster_id, feature, form, per_hour, least(until, since + make_interval(days => $3::int)) AS ends,
+                   per_hour * greatest(0, extract(epoch FROM
+                       least(world_now(), until, since + make_interval(days => $3::int)) - greatest(since, $2)) / 3600) AS amount
+              FROM saving), projected AS (
+            SELECT cluster_id, feature, count(*) AS savings,
+                   sum(per_hour) FILTER (WHERE form <> 'freed' AND ends > world_now()) AS per_hour,
+                   sum(amount) FILTER (WHERE form <> 'freed') AS amount, sum(amount) FILTER (WHERE form = 'freed') AS freed
+              FROM worth WHERE ($1::text IS NULL OR cluster_id = $1) GROUP BY cluster_id, feature), realised AS (
             SELECT cluster_id, feature, sum(hours) AS hours, sum(amount) AS amount, max(day) AS until
               FROM saving_day WHERE ($1::text IS NULL OR cluster_id = $1) AND day >= ($2::timestamptz AT TIME ZONE 'UTC')::date
              GROUP BY cluster_id, feature)
         SELECT coalesce(p.cluster_id, r.cluster_id), coalesce(p.feature, r.feature), coalesce(p.savings, 0),
                coalesce(p.per_hour, 0)::float8 / 1e6, coalesce(p.amount, 0)::float8 / 1e6, coalesce(r.hours, 0)::float8,
-               coalesce(r.amount, 0)::float8 / 1e6, r.until::text
+               coalesce(r.amount, 0)::float8 / 1e6, r.until::text, coalesce(p.freed, 0)::float8 / 1e6
           FROM projected p FULL JOIN realised r ON r.cluster_id = p.cluster_id AND r.feature = p.feature ORDER BY 1, 2
         """
 
@@ -42,7 +45,7 @@ public struct SavingsStore: Savings {
                 key: row.string(0), cluster: cluster, feature: Feature(rawValue: row.string(1)) ?? .interruptions,
                 SavingFact.Form(rawValue: row.string(2)) ?? .cheaper, subject: row.string(3),
                 before: MicroDollars(rawValue: row.int(4)), after: MicroDollars(rawValue: row.int(5)),
-                since: row.date(6))
+                since: row.date(6), until: row.dateIfPresent(7))
         }
     }
 
@@ -74,6 +77,8 @@ public struct SavingsStore: Savings {
         public var realisedDollars: Double
         /// The last day that was measured; nil: none.
         public var measuredUntil: String?
+        /// What room on nodes that was freed is worth at list prices, dollars: in neither of the sums.
+        public var freedDollars: Double
 
         enum CodingKeys: String, CodingKey {
             case cluster, feature, savings
@@ -82,6 +87,7 @@ public struct SavingsStore: Savings {
             case realisedHours = "realised_hours"
             case realisedDollars = "realised_dollars"
             case measuredUntil = "measured_until"
+            case freedDollars = "freed_dollars"
         }
     }
 
@@ -91,10 +97,12 @@ public struct SavingsStore: Savings {
         try await connection.query(
             SavingsStore.statement, [.optional(cluster), .date(since), .int(Int64(horizonDays))]
         ).map { row in
-            try Line(
+            func rounded(_ value: Double) -> Double { (value * 10_000).rounded() / 10_000 }
+            return try Line(
                 cluster: row.string(0), feature: row.string(1), savings: Int(row.int(2)),
-                projectedDollarsPerHour: row.double(3), projectedDollars: row.double(4), realisedHours: row.double(5),
-                realisedDollars: row.double(6), measuredUntil: row.text(7))
+                projectedDollarsPerHour: row.double(3), projectedDollars: rounded(row.double(4)),
+                realisedHours: rounded(row.double(5)), realisedDollars: rounded(row.double(6)),
+                measuredUntil: row.text(7), freedDollars: rounded(row.double(8)))
         }
     }
 }

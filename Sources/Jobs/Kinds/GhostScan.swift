@@ -17,11 +17,17 @@ public struct GhostScan: Job {
         public init() {}
     }
 
+    /// What the steps of the first round save once they are done, by action key.
+    struct Memory: Codable, Sendable { var savings: [String: SavingFact] = [:] }
+
     /// What a decision is made from.
     public struct Observation: Codable, Sendable {
         var scan: GhostRules.Scan
         var reports: [ActionReport]
         var round: Int
+        var memory: Memory
+        /// In a second round: instances that were to be ended, whose answers were lost, and that are ending.
+        var ending: [InstanceID] = []
     }
 
     /// Makes the job of one request.
@@ -31,7 +37,20 @@ public struct GhostScan: Job {
     public func observe(_ context: JobContext) async throws -> Observation {
         let (account, clusters) = try await context.accountClusters()
         let empty = GhostRules.Scan(now: context.now, account: account, clusters: [], instances: [], nodes: [])
-        if context.round > 0 { return Observation(scan: empty, reports: context.reports, round: context.round) }
+        let memory = try context.memory(as: Memory.self) ?? Memory()
+        if context.round > 0 {
+            var observation = Observation(scan: empty, reports: context.reports, round: context.round, memory: memory)
+            let unsure = context.reports.filter { $0.outcome == .failed }.compactMap {
+                memory.savings[$0.key].map { InstanceID(rawValue: $0.subject) }
+            }
+            if !unsure.isEmpty {
+                let living = try await context.cloud(of: account, through: clusters[0]).instances(unsure).filter {
+                    !$0.state.isEnding
+                }
+                observation.ending = unsure.filter { id in !living.contains { $0.id == id } }
+            }
+            return observation
+        }
         let cloud = try await context.cloud(of: account, through: clusters[0])
         let instances = try await cloud.instances(states: [.pending, .running])
         var scan = empty
@@ -49,7 +68,28 @@ public struct GhostScan: Job {
             !scan.nodes.contains($0.id) && GhostRules.classify($0, scan).ghostClass != .excluded
         }
         if scan.gap == nil, !candidates.isEmpty { try await ask(cloud, about: candidates, into: &scan) }
-        return Observation(scan: scan, reports: context.reports, round: context.round)
+        scan.perHour = try await prices(of: candidates, in: account, context)
+        return Observation(scan: scan, reports: context.reports, round: context.round, memory: memory)
+    }
+
+    /// What candidates cost per hour, as far as it was read: the price list, or the latest of their spot pool.
+    private func prices(
+        of candidates: [Instance], in account: AccountTarget, _ context: JobContext
+    ) async throws -> [InstanceID: MicroDollars] {
+        if candidates.isEmpty { return [:] }
+        let types = Set(candidates.map(\.type)).sorted()
+        let listed = try await context.sources.prices.onDemand(region: account.region, types: types)
+        let spot = try await context.sources.prices.spot(
+            account: account.account, region: account.region, types: types, since: context.now)
+        let latest = Dictionary(spot.map { ($0.pool, $0) }) { first, second in
+            first.since > second.since ? first : second
+        }
+        var prices: [InstanceID: MicroDollars] = [:]
+        for instance in candidates {
+            let pool = SpotPool(region: account.region, zone: instance.zone, type: instance.type)
+            prices[instance.id] = instance.capacity == .spot ? latest[pool]?.price : listed[instance.type]
+        }
+        return prices
     }
 
     /// What decides how a candidate is ended, or that it is not.
@@ -70,7 +110,7 @@ public struct GhostScan: Job {
 
     /// One step for each ghost whose time has come; in a second round, what became of the steps.
     public func decide(_ observation: Observation) throws -> Decision {
-        if observation.round > 0 { return GhostScan.told(observation.reports) }
+        if observation.round > 0 { return GhostScan.told(observation) }
         let scan = observation.scan
         let outcome = GhostRules.outcome(scan)
         let actions = outcome.verdicts.filter(\.ends).prefix(Decision.actionsMax).map { verdict -> Action in
@@ -106,21 +146,44 @@ public struct GhostScan: Job {
             instances: scan.instances.count,
             ghosts: Dictionary(grouping: outcome.verdicts) { $0.sighting.ghostClass.rawValue }.mapValues(\.count),
             ended: actions.count)
-        return Decision(
+        var decision = Decision(
             actions: Array(actions), findings: findings,
             facts: outcome.verdicts.map { .ghostSighting($0.sighting) }
                 + outcome.gone.map { .ghostGone(GhostGone(account: scan.account, instance: $0)) },
             next: actions.isEmpty ? .done : .again(afterMilliseconds: 0), result: try JSONText(encoding: summary),
             isEmpty: outcome.verdicts.isEmpty && outcome.gone.isEmpty && outcome.stopped == nil)
+        let rows = outcome.verdicts.filter(\.ends).map(\.sighting)
+        let savings = rows.compactMap { row in
+            // An orphan's cluster is nobody's: its saving has no statement to stand in.
+            row.cluster.map { cluster in
+                SavingFact(
+                    key: "saving/terminate/\(row.instance)", cluster: cluster, feature: .ghosts, .gone,
+                    subject: row.instance.rawValue, before: row.perHour, after: .zero, since: scan.now)
+            }
+        }
+        if !savings.isEmpty {
+            decision.memory = try JSONText(
+                encoding: Memory(
+                    savings: Dictionary(savings.map { ("terminate/\($0.subject)", $0) }) { first, _ in first }))
+        }
+        return decision
     }
 
-    /// What could not be done, for a person.
-    private static func told(_ reports: [ActionReport]) -> Decision {
-        Decision(
+    /// What was done saves from now on; what could not be done is for a person.
+    private static func told(_ observation: Observation) -> Decision {
+        let reports = observation.reports
+        return Decision(
             findings: reports.filter { $0.outcome == .refused }.map {
                 Finding(
                     "ghost-refused", cluster: nil, subject: $0.key, .warning,
                     "A ghost could not be ended (\($0.code)): \($0.message)")
-            }, result: JSONText(text: "{\"done\":\(reports.count { $0.isDone })}"))
+            },
+            facts: reports.compactMap { report in
+                observation.memory.savings[report.key].flatMap { saving in
+                    report.isDone || observation.ending.contains(InstanceID(rawValue: saving.subject))
+                        ? .saving(saving) : nil
+                }
+            },
+            result: JSONText(text: "{\"done\":\(reports.count { $0.isDone })}"))
     }
 }

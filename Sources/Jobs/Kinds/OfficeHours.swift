@@ -108,7 +108,7 @@ public struct OfficeHours: Job {
             let next = next(after: step, row ?? record).map { sleeper(subject.object, $0, observation) }
             if case .wake = step.change { wakes.append((action, next)) } else { others.append((action, next)) }
         }
-        decision.facts = rows.sorted { $0.key < $1.key }.map { .sleeper($0.value) }
+        decision.facts += rows.sorted { $0.key < $1.key }.map { .sleeper($0.value) }
         // Wake beats sleep, also for a place in the round.
         let asked = (wakes + others).prefix(Decision.actionsMax)
         decision.actions = asked.map(\.0)
@@ -144,11 +144,33 @@ public struct OfficeHours: Job {
                 if let level = Int(report.code), level > next.record.asleepLevel { next.record.original = level }
             } else if next.record.state == .waking {
                 memory.woken += 1
+                if let night = OfficeHours.night(next, report.key, observation) {
+                    decision.facts.append(.saving(night))
+                }
             }
             next.at = observation.now
             known[next.object.uid] = next.record
             rows[next.object.uid] = next
         }
+    }
+
+    /// What a night left free on the nodes: what the workload's pods ask for, at list prices, while it slept.
+    private static func night(_ sleeper: Sleeper, _ key: String, _ observation: Observation) -> SavingFact? {
+        // Its row is of when it went to sleep: later than the hours ended, where the policy came later.
+        guard let since = observation.sleepers.first(where: { $0.object.uid == sleeper.object.uid })?.at,
+            since < observation.now,
+            let workload = observation.workloads.first(where: { $0.uid == sleeper.object.uid })
+        else { return nil }
+        let pods = sleeper.record.original - sleeper.record.asleepLevel
+        let containers = workload.template.filter { $0.role != .initial }
+        let cpu = containers.reduce(MilliCPU.zero) { $0 + $1.requests.cpu }
+        let memory = containers.reduce(Bytes.zero) { $0 + $1.requests.memory }
+        let pod = UnitPrices(nodes: []).price(cpu: cpu.rawValue, memory: memory.rawValue)
+        guard pods > 0, pod > .zero, workload.replicas != nil else { return nil }
+        return SavingFact(
+            key: "saving/\(key)", cluster: observation.cluster, feature: .officeHours, .freed,
+            subject: "\(sleeper.object)", before: .dollars(pod.dollars * Double(pods)), after: .zero,
+            since: since, until: observation.now)
     }
 
     private func next(after step: SleepStep, _ record: SleepRecord?) -> SleepRecord? {

@@ -125,10 +125,11 @@ public struct RightsizeWorkloads: Job {
                 let pods = objects.pods.filter { pod in
                     subjects.first { $0.object == change.object }?.owns(pod) ?? false
                 }
-                memory.watches[key] = SizeWatch(
-                    change: change, throttledBefore: SizeWatch.throttledShare(of: pods, usage: objects.usage))
-                memory.seen.insert(change.object.uid)
                 let parts = all.filter { $0.object == change.object }
+                memory.watches[key] = SizeWatch(
+                    change: change, throttledBefore: SizeWatch.throttledShare(of: pods, usage: objects.usage),
+                    freed: parts.reduce(.zero) { $0 + $1.saving })
+                memory.seen.insert(change.object.uid)
                 decision.actions.append(
                     Action(
                         key: key, .resize(change: change),
@@ -202,6 +203,16 @@ public struct RightsizeWorkloads: Job {
                 now: observation.now, policy: observation.policy.rightsizing)
             if verdict == .wait { continue }
             memory.watches[key] = nil
+            // One a day for each workload: by default none is resized more often.
+            let day = LocalDay(item.change.at, in: .gmt)
+            if verdict == .good, subject != nil, let freed = item.freed {
+                decision.facts.append(
+                    .saving(
+                        SavingFact(
+                            key: "saving/\(observation.cluster)/\(item.change.object.uid)/\(day)",
+                            cluster: observation.cluster, feature: .rightsizing, .freed,
+                            subject: "\(item.change.object)", before: freed, after: .zero, since: item.change.at)))
+            }
             guard case .bad(let why) = verdict else { continue }
             memory.rolledBack += 1
             memory.rollbacks["resize-back/\(key)"] = item.rollback(at: observation.now)

@@ -17,6 +17,9 @@ public struct ZombieVolumes: Job {
         public init() {}
     }
 
+    /// What the steps of the first round save once they are done, by action key.
+    struct Memory: Codable, Sendable { var savings: [String: SavingFact] = [:] }
+
     /// What a decision is made from.
     public struct Observation: Codable, Sendable {
         var now: Date
@@ -25,10 +28,11 @@ public struct ZombieVolumes: Job {
         /// Why what the clusters use is not known completely; nil: it is.
         var gap: String?
         var looks: [ZombieVolumeRules.Look]
-        /// Volumes that were kept in mind and are not there any more.
+        /// Volumes that were kept in mind, or were to be deleted, and are not there any more.
         var gone: [String]
         var reports: [ActionReport]
         var round: Int
+        var memory: Memory
     }
 
     /// Makes the job of one request.
@@ -39,9 +43,18 @@ public struct ZombieVolumes: Job {
         let (account, clusters) = try await context.accountClusters()
         var observation = Observation(
             now: context.now, job: context.jobID.description, account: account, looks: [], gone: [],
-            reports: context.reports, round: context.round)
-        if context.round > 0 { return observation }
+            reports: context.reports, round: context.round, memory: try context.memory(as: Memory.self) ?? Memory())
+        let unsure = observation.reports.filter { $0.outcome == .failed }.compactMap {
+            observation.memory.savings[$0.key]?.subject
+        }
+        if context.round > 0, unsure.isEmpty { return observation }
         let cloud = try await context.cloud(of: account, through: clusters[0])
+        if context.round > 0 {
+            // An answer that was lost: whether the volume is there tells what became of it.
+            let there = try await cloud.volumes(unsure).filter { !["deleting", "deleted"].contains($0.state) }
+            observation.gone = unsure.filter { id in !there.contains { $0.id == id } }
+            return observation
+        }
         let sightings = Dictionary(
             try await context.sources.sightings.volumes(of: account).map { ($0.volume, $0) }
         ) { first, _ in first }
@@ -89,12 +102,31 @@ public struct ZombieVolumes: Job {
             verdict.sighting.stage != .used || tags[verdict.sighting.volume]?[VolumeTag.mark] != nil
                 || observation.looks.contains { $0.volume.id == verdict.sighting.volume && $0.sighting != nil }
         }
-        return Decision(
+        var decision = Decision(
             actions: Array(actions), findings: findings(verdicts, observation),
             facts: kept.map { .volumeSighting($0.sighting) }
                 + observation.gone.map { .volumeGone(VolumeGone(account: observation.account, volume: $0)) },
             next: actions.isEmpty ? .done : .again(afterMilliseconds: 0), result: try summary(verdicts, observation),
             isEmpty: kept.isEmpty && observation.gone.isEmpty && observation.gap == nil)
+        let savings = savings(of: decision.actions, verdicts, observation)
+        if !savings.isEmpty { decision.memory = try JSONText(encoding: Memory(savings: savings)) }
+        return decision
+    }
+
+    /// What each deletion saves: the volume's price less that of the snapshot that stays.
+    private func savings(
+        of actions: [Action], _ verdicts: [ZombieVolumeRules.Verdict], _ observation: Observation
+    ) -> [String: SavingFact] {
+        let rows = Dictionary(verdicts.map { ($0.sighting.volume, $0.sighting) }) { first, _ in first }
+        var savings: [String: SavingFact] = [:]
+        for action in actions {
+            guard case .deleteVolume(let volume, _, _) = action.verb, let row = rows[volume], let cluster = row.cluster
+            else { continue }
+            savings[action.key] = SavingFact(
+                key: "saving/\(action.key)", cluster: cluster, feature: .volumes, .gone, subject: volume,
+                before: row.savingPerHour, after: .zero, since: observation.now)
+        }
+        return savings
     }
 
     private func action(
@@ -177,6 +209,11 @@ public struct ZombieVolumes: Job {
                 Finding(
                     "volume-refused", cluster: nil, subject: $0.key, .warning,
                     "A step could not be taken (\($0.code)): \($0.message)")
+            },
+            facts: observation.reports.compactMap { report in
+                observation.memory.savings[report.key].flatMap { saving in
+                    report.isDone || observation.gone.contains(saving.subject) ? .saving(saving) : nil
+                }
             }, result: JSONText(text: "{\"done\":\(observation.reports.count { $0.isDone })}"))
     }
 }

@@ -7,6 +7,8 @@ struct SizeWatch: Codable, Sendable, Equatable {
     var change: SizeChange
     /// The share of its containers that used nearly all the CPU they may, before.
     var throttledBefore: Double
+    /// What all its pods ask for less per hour, at list prices; negative: more.
+    var freed: MicroDollars?
 
     /// The share of a CPU limit from which on a container is taken for throttled: metrics.k8s.io tells no throttling.
     static let throttledShare = 0.95

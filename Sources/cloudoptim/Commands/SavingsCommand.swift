@@ -14,7 +14,9 @@ struct SavingsCommand: AsyncParsableCommand {
             projected = sum of (price before - price after) per hour, by the prices of the decision, times the hours since
             then, at most 30 days. realised = measured afterwards, a UTC day at a time: hours in force x (price per hour
             before - mean price per hour paid). A replaced node counts while the new one is a node; a removed node until
-            another joins the cluster; nothing counts longer than 30 days, and no day counts twice.
+            another joins the cluster; nothing counts longer than 30 days, and no day counts twice. freed = room on nodes that
+            smaller requests and sleeping workloads leave, at list prices: told, and in neither sum, for what is saved by
+            removing a node for it is counted under packing.
             """)
     @Option(help: "Only this cluster.") var cluster: String?
     @Option(help: "The first UTC day, as 2026-10-01; default 30 days ago.") var since: String?
@@ -38,7 +40,7 @@ struct SavingsCommand: AsyncParsableCommand {
             try lines.map { try JSONText(encoding: $0) },
             columns: [
                 "cluster", "feature", "savings", "projected_dollars_per_hour", "projected_dollars", "realised_hours",
-                "realised_dollars", "measured_until",
+                "realised_dollars", "measured_until", "freed_dollars",
             ], as: form.output, whenEmpty: "nothing was saved yet")
         guard form.output == .table, !lines.isEmpty else { return }
         func dollars(_ value: Double) -> String { "$\((value * 100).rounded() / 100)" }

@@ -26,6 +26,8 @@ struct GhostScanTests {
         try await scan(scene, after: 1)
         #expect(await calls(scene).count == 1)
         #expect(await scene.stores.ghosts.isEmpty)
+        let savings = try await scene.stores.records(of: "saving").map { try $0.value.decode(SavingFact.self) }
+        #expect(savings.map(\.subject) == [AccountScene.ghost.rawValue] && savings.first?.form == .gone)
     }
 
     @Test("it joins after 23 hours: nothing is done and nothing is remembered")

@@ -34,6 +34,10 @@ struct ZombieVolumesTests {
         _ = try await scan(scene, after: 0.05)
         #expect(await scene.stores.volumes.isEmpty)
         #expect(await calls(scene).count == 3)
+        let savings = try await scene.stores.records(of: "saving").map { try $0.value.decode(SavingFact.self) }
+        #expect(savings.map(\.subject) == ["vol-1"], "once it is deleted, and not before")
+        #expect(savings.first?.form == .gone && savings.first?.feature == .volumes)
+        #expect(savings.first.map { $0.perHour > .zero } == true)
     }
 
     @Test("a claim that appears on the last day saves it; unclaimed again, its days begin anew")

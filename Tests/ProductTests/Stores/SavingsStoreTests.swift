@@ -1,6 +1,7 @@
 import Foundation
 import Infrastructure
 import JobQueue
+import Optimizer
 import Postgres
 import Testing
 
@@ -43,6 +44,30 @@ struct SavingsStoreTests {
             #expect(abs(line.projectedDollars - 1.5) < 0.01 && abs(line.projectedDollarsPerHour - 0.15) < 1e-9)
             #expect(try await store.statement(cluster: "other", since: now).isEmpty)
             #expect(try await scene.count("savings_by_day") == 2)
+        }
+    }
+
+    @Test("room that was freed is told beside the sums, for as long as it lasted, and is in neither")
+    func freed() async throws {
+        try await StoreScene.with { scene in
+            try await scene.clusters.add(Scene.registration(), credential: nil)
+            let store = SavingsStore(scene.connection)
+            let now = Date()
+            let night = SavingFact(
+                key: "night", cluster: "prod", feature: .officeHours, .freed, subject: "web/api", before: 100_000,
+                after: .zero, since: now - 20 * 3600, until: now - 5 * 3600)
+            let size = SavingFact(
+                key: "size", cluster: "prod", feature: .rightsizing, .freed, subject: "web/api", before: 50_000,
+                after: .zero, since: now - 10 * 3600)
+            try await write([.saving(night), .saving(size)], scene)
+            #expect(Set(try await store.savings(of: "prod", since: now - 86_400).map(\.until)).count == 2)
+            let lines = try await store.statement(cluster: "prod", since: now - 5 * 86_400)
+            #expect(lines.map(\.feature) == ["office-hours", "rightsizing"])
+            #expect(abs(lines[0].freedDollars - 1.5) < 0.001 && abs(lines[1].freedDollars - 0.5) < 0.001)
+            #expect(lines.allSatisfy { $0.projectedDollars == 0 && $0.projectedDollarsPerHour == 0 })
+            let measure = SavingsMeasure(
+                savings: [night, size], lives: [], prices: [], region: "us-east-1", horizon: .days(30))
+            #expect(measure.measured(on: LocalDay(now, in: .gmt)).isEmpty)
         }
     }
 
