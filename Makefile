@@ -62,7 +62,7 @@ endef
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: ## The main job on a private world: warnings, a killed worker, a flushed Redis, a verdict. KEEP=1 leaves it running, SEED=n repeats one
+demo: ## A private world: warnings, a killed worker, a flushed Redis; a cluster's year; a verdict. KEEP=1 leaves it running, SEED=n, PART=1 or 2
 	@tools/install
 	swift build --product cloudoptim
 	swift build --product Demo

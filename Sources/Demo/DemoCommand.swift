@@ -32,7 +32,9 @@ struct DemoCommand {
 
     private static func run(_ arguments: [String]) async throws -> Int32 {
         guard arguments.isEmpty || arguments == ["stop"] else {
-            print("usage: Demo [stop]; KEEP=1 leaves everything running, SEED=<n> makes another world")
+            print(
+                "usage: Demo [stop]; KEEP=1 leaves everything running, SEED=<n> makes another world, PART=1 or 2 plays one part"
+            )
             return 64
         }
         // As it was typed, where that says where it is: `.build/debug/Demo` rather than what the link leads to.
@@ -125,10 +127,13 @@ struct DemoCommand {
                 try FileManager.default.removeItem(atPath: "\(settings.logs)/\(name)")
             }
             let props = try await stage.raise()
-            let evidence = try await Screenplay(stage: stage, props: props, narrator: narrator).play()
+            let evidence =
+                settings.part == 2
+                ? nil : try await Screenplay(stage: stage, props: props, narrator: narrator).play()
+            let life = settings.part == 1 ? [] : try await Life(stage, props, narrator).play()
             await props.ledger.close()
             await props.redis.close()
-            let report = Report(Judge(evidence), seed: settings.seed)
+            let report = Report(evidence.map(Judge.init), life: life, seed: settings.seed, seconds: narrator.seconds)
             try report.write(to: settings.report)
             tell(report)
             return .judged(report)

@@ -6,6 +6,8 @@ struct DemoSettings: Sendable {
     var seed: UInt64
     /// Leave everything running at the end.
     var keeps: Bool
+    /// The one part that is played; nil: both.
+    var part: Int?
     var usesColour: Bool
     /// The checkout: the folder with tools/services and jobspecs.
     var root: String
@@ -25,10 +27,15 @@ struct DemoSettings: Sendable {
     static let nodes = 10
     static let pods = 70
     static let workers = 3
+    /// The production cluster of the first part.
     static let cluster = "demo"
+    /// The staging cluster of the second.
+    static let lifeCluster = "dev"
+    static let lifeTimeZone = "Europe/Berlin"
+    static let tenant = "acme"
     /// Jobs that keep the workers busy while warnings come.
     static let loadJobs = 1_500
-    /// The whole run, from the first process to the verdict.
+    /// The first part, from the first process to its evidence.
     static let secondsMax = 175.0
 
     /// - Throws: `DemoError` that says what is missing or not understood.
@@ -39,6 +46,11 @@ struct DemoSettings: Sendable {
         }
         self.seed = seed
         keeps = !["", "0", "no", "false"].contains(environment["KEEP"] ?? "")
+        let partText = environment["PART"] ?? ""
+        guard ["", "1", "2"].contains(partText) else {
+            throw DemoError("PART is '\(partText)', wanted 1 (interruptions), 2 (a cluster's life) or nothing for both")
+        }
+        part = Int(partText)
         usesColour = isTerminal && (environment["NO_COLOR"] ?? "").isEmpty && environment["TERM"] != "dumb"
         self.ownPath = ownPath
         program = URL(fileURLWithPath: ownPath).deletingLastPathComponent().path + "/cloudoptim"

@@ -9,20 +9,20 @@ struct FarSide: Sendable {
     private let authority: String
     private let transport = HTTPTransport(connectionsMax: 8)
 
-    /// Reads how to reach the world from the simulator's folder.
-    init(folder: String) throws {
+    /// Reads how to reach the world, and one cluster in it, from the simulator's folder.
+    init(folder: String, cluster name: String = DemoSettings.cluster) throws {
         func read(_ name: String) throws -> String {
             do { return try String(contentsOfFile: "\(folder)/\(name)", encoding: .utf8) } catch {
                 throw DemoError("\(folder)/\(name) cannot be read: \(error)")
             }
         }
         address = try JSONDecoder.ofTheWorld.decode(WorldAddress.self, from: Data(try read("world.json").utf8))
-        guard let found = address.clusters.first(where: { $0.name == DemoSettings.cluster }) else {
-            throw DemoError("\(folder)/world.json has no cluster '\(DemoSettings.cluster)'")
+        guard let found = address.clusters.first(where: { $0.name == name }) else {
+            throw DemoError("\(folder)/world.json has no cluster '\(name)'")
         }
         cluster = found
         authority = try read("ca.crt")
-        let kubeconfig = try read("\(DemoSettings.cluster)-admin.kubeconfig")
+        let kubeconfig = try read("\(name)-admin.kubeconfig")
         guard let line = kubeconfig.split(separator: "\n").first(where: { $0.contains("server: ") }),
             let server = line.split(separator: " ").last
         else { throw DemoError("\(folder): the kubeconfig names no server") }
@@ -32,7 +32,7 @@ struct FarSide: Sendable {
     // MARK: The simulator's notes
 
     func state() async throws -> WorldState {
-        try await json("GET", address.awsURL + "/_control/state")
+        try await json("GET", address.awsURL + "/_control/state?cluster=\(cluster.name)")
     }
 
     /// Calls after the given one.
@@ -43,7 +43,7 @@ struct FarSide: Sendable {
     /// Sends spot warnings for nodes that were not warned yet; two minutes later their instances end.
     /// - Parameter copies: how often each message is sent.
     func warn(nodes: Int, copies: Int) async throws -> [SentNotice] {
-        let body = "{\"cluster\":\"\(DemoSettings.cluster)\",\"count\":\(nodes),\"duplicate\":\(copies - 1)}"
+        let body = "{\"cluster\":\"\(cluster.name)\",\"count\":\(nodes),\"duplicate\":\(copies - 1)}"
         let answer: SentNotice.Answer = try await json("POST", address.awsURL + "/_control/interrupt", body)
         guard answer.interrupted.count == nodes else {
             throw DemoError("the simulator warned \(answer.interrupted.count) nodes, wanted \(nodes)")
@@ -59,10 +59,25 @@ struct FarSide: Sendable {
 
     /// Every pod of the cluster.
     func pods() async throws -> [SeenPod] {
-        let list: PodList = try await json(
-            "GET", kubernetesURL + "/api/v1/pods", headers: [("Authorization", "Bearer \(DemoSettings.cluster)-admin")],
-            trust: .authority(pem: authority))
+        let list: PodList = try await kubernetes("/api/v1/pods")
         return list.pods
+    }
+
+    /// A list of the cluster's API.
+    func kubernetes<List: Decodable>(_ path: String) async throws -> List {
+        try await json(
+            "GET", kubernetesURL + path, headers: [("Authorization", "Bearer \(cluster.name)-admin")],
+            trust: .authority(pem: authority))
+    }
+
+    /// The simulator's control API.
+    func control<Answer: Decodable>(_ method: String, _ path: String, _ body: String? = nil) async throws -> Answer {
+        try await json(method, address.awsURL + "/_control/" + path, body)
+    }
+
+    /// A call of EC2 that moto answers, as the account's owner would make it.
+    func moto(_ action: String, _ fields: [(String, String)]) async throws -> XMLElementTree {
+        try XMLElementTree(try await query(address.motoURL, "ec2", [("Action", action)] + fields))
     }
 
     // MARK: AWS
@@ -113,14 +128,14 @@ struct FarSide: Sendable {
         }
     }
 
-    /// What a spot instance costs now, in dollars per hour; nil: not known.
-    func spotPrice(type: String, zone: String) async throws -> Double? {
-        let now = Date().addingTimeInterval(3600).ISO8601Format()
+    /// What a spot instance costs at a time of the world, or now, in dollars per hour; nil: not known.
+    func spotPrice(type: String, zone: String, at time: Date? = nil) async throws -> Double? {
+        let now = (time ?? Date().addingTimeInterval(3600)).ISO8601Format()
         let answer = try await query(
             address.awsURL, "ec2",
             [
                 ("Action", "DescribeSpotPriceHistory"), ("InstanceType.1", type), ("AvailabilityZone", zone),
-                ("ProductDescription.1", "Linux/UNIX"), ("StartTime", now),
+                ("ProductDescription.1", "Linux/UNIX"), ("StartTime", now), ("EndTime", now),
             ])
         return try XMLElementTree(answer).all("spotPrice").first.flatMap { Double($0.content) }
     }

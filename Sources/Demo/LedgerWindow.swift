@@ -83,6 +83,35 @@ struct LedgerWindow: Sendable {
         ).map { try $0.string(0) }
     }
 
+    /// Where a schedule stands: its last slot, and whether a job of it is open; nil: there is no such schedule.
+    func schedule(_ kind: String, _ target: String) async throws -> (lastSlot: Date, nextSlot: Date, isOpen: Bool)? {
+        let rows = try await connection.query(
+            """
+            SELECT s.last_slot, s.next_slot, (SELECT count(*) FROM job j WHERE j.kind = s.kind AND j.target = s.target)
+              FROM schedule s WHERE s.kind = $1 AND s.target = $2
+            """, [.text(kind), .text(target)])
+        return try rows.first.map { (try $0.date(0), try $0.date(1), try $0.int(2) > 0) }
+    }
+
+    /// Whether something critical was told whose code is like that.
+    func hasCriticalFinding(like code: String) async throws -> Bool {
+        try await !connection.query(
+            "SELECT code FROM finding_status WHERE code LIKE $1 AND severity = 'critical'", [.text(code)]
+        ).isEmpty
+    }
+
+    /// Whether a job of a kind waits or runs for a target.
+    func isOpen(kind: String, target: String) async throws -> Bool {
+        try await !connection.query(
+            "SELECT id FROM job WHERE kind = $1 AND target = $2", [.text(kind), .text(target)]
+        ).isEmpty
+    }
+
+    /// Whether a job waits or runs.
+    func isOpen(_ job: String) async throws -> Bool {
+        try await !connection.query("SELECT id FROM job WHERE id = $1::text::uuid", [.text(job)]).isEmpty
+    }
+
     /// How many workers have a living lease.
     func liveWorkers() async throws -> Int {
         try await connection.query("SELECT id FROM worker_health WHERE state = 'live'").count

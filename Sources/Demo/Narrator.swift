@@ -6,6 +6,8 @@ struct Narrator: Sendable {
     enum Topic: String, Sendable {
         case stage, warning, cordon, drain, budget, moved, launch, market, saved, crash = "!!", queue, clock, ended,
             ignored
+        // The second part.
+        case sleep, wake, volume, ghost, memory, size, packing
 
         var colour: String {
             switch self {
@@ -16,6 +18,8 @@ struct Narrator: Sendable {
             case .launch: "34"
             case .saved: "1;32"
             case .queue, .clock, .market: "35"
+            case .sleep, .wake, .memory: "36"
+            case .volume, .ghost, .size, .packing: "32"
             case .stage: "2"
             }
         }
@@ -36,8 +40,18 @@ struct Narrator: Sendable {
     /// A timed line.
     func say(_ topic: Topic, _ text: String) {
         let time = "+" + Self.number(seconds) + " s"
-        let head = String(repeating: " ", count: max(0, 9 - time.count)) + time + "  "
-        let name = topic.rawValue.padding(toLength: Self.margin - 11, withPad: " ", startingAt: 0)
+        tell(String(repeating: " ", count: max(0, 9 - time.count)) + time, topic, text)
+    }
+
+    /// A line with a time of the world, as the cluster's people read it.
+    func say(at time: Date, _ zone: TimeZone, _ topic: Topic, _ text: String) {
+        tell(Self.clock(time, zone), topic, text)
+    }
+
+    private func tell(_ time: String, _ topic: Topic, _ text: String) {
+        let name = topic.rawValue.padding(
+            toLength: max(topic.rawValue.count + 1, Self.margin - 2 - time.count), withPad: " ", startingAt: 0)
+        let head = time + "  "
         let rows = Self.wrapped(text, to: Self.width - Self.margin)
         for (index, row) in rows.enumerated() {
             if index == 0 {
@@ -48,6 +62,19 @@ struct Narrator: Sendable {
             }
         }
     }
+
+    /// "27 Mar 18:00".
+    static func clock(_ time: Date, _ zone: TimeZone) -> String {
+        var calendar = Calendar(identifier: .gregorian)
+        calendar.timeZone = zone
+        let parts = calendar.dateComponents([.day, .month, .hour, .minute], from: time)
+        func two(_ number: Int?) -> String { String(format: "%02d", number ?? 0) }
+        return "\(two(parts.day)) \(months[(parts.month ?? 1) - 1]) \(two(parts.hour)):\(two(parts.minute))"
+    }
+
+    private static let months = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ]
 
     /// A heading with a blank line before it.
     func heading(_ text: String) {

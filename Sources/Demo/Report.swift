@@ -19,19 +19,23 @@ struct Report: Encodable, Sendable {
     var seed: UInt64
     var seconds: Double
 
-    init(_ judge: Judge, seed: UInt64) {
-        checks = judge.checks
-        verdict = checks.allSatisfy(\.ok) ? "pass" : "fail"
-        jobsLost = judge.jobsLost.count
-        effectsDoubled = judge.effectsDoubled
-        nodesLate = judge.nodesLate
-        replacementsMissing = judge.replacementsMissing
-        replacementsDoubled = judge.replacementsDoubled
-        pdbViolations = judge.evidence.state.pdbViolations.count
-        let times = judge.cordonMilliseconds
+    /// - Parameters:
+    ///   - judge: of the interruptions; nil: they were not played.
+    ///   - life: the checks of the second part.
+    ///   - seconds: the whole run.
+    init(_ judge: Judge?, life: [Judge.Check], seed: UInt64, seconds: Double) {
+        checks = (judge?.checks ?? []) + life
+        verdict = !checks.isEmpty && checks.allSatisfy(\.ok) ? "pass" : "fail"
+        jobsLost = judge?.jobsLost.count ?? 0
+        effectsDoubled = judge?.effectsDoubled ?? 0
+        nodesLate = judge?.nodesLate ?? 0
+        replacementsMissing = judge?.replacementsMissing ?? 0
+        replacementsDoubled = judge?.replacementsDoubled ?? 0
+        pdbViolations = judge?.evidence.state.pdbViolations.count ?? 0
+        let times = judge?.cordonMilliseconds ?? []
         warningToCordonMs = Percentiles(p50: Judge.percentile(0.50, of: times), p99: Judge.percentile(0.99, of: times))
         self.seed = seed
-        seconds = (judge.evidence.seconds * 10).rounded() / 10
+        self.seconds = (seconds * 10).rounded() / 10
     }
 
     var isPass: Bool { verdict == "pass" }

@@ -58,6 +58,8 @@ struct Stage: Sendable {
         environment["AWS_SECRET_ACCESS_KEY"] = "demo"
         environment["EGRESS_ALLOWED_CIDRS"] = "127.0.0.0/8"
         environment["SEALING_KEY_FILE"] = try sealingKey()
+        // The copy that is shipped serves: the demo needs nothing from the internet.
+        environment["SPOT_ADVISOR_URL"] = "none"
 
         try await cloudoptim(["migrate", "--simulation"], environment)
         try await register(farSide.cluster, environment)
@@ -80,7 +82,8 @@ struct Stage: Sendable {
             "simulator",
             [
                 "simulate", "--moto-url", moto, "--directory", settings.simulator, "--nodes", "\(DemoSettings.nodes)",
-                "--pods", "\(DemoSettings.pods)", "--seed", "\(settings.seed)", "--clusters", DemoSettings.cluster,
+                "--pods", "\(DemoSettings.pods)", "--seed", "\(settings.seed)", "--clusters",
+                "\(DemoSettings.cluster),\(DemoSettings.lifeCluster)",
             ], environment)
         try await wait("the simulator", seconds: 60) {
             FileManager.default.fileExists(atPath: settings.simulator + "/ready")
@@ -88,15 +91,20 @@ struct Stage: Sendable {
         return try FarSide(folder: settings.simulator)
     }
 
-    private func register(_ cluster: WorldAddress.Cluster, _ environment: [String: String]) async throws {
+    /// - Parameter more: further options of `clusters add`.
+    func register(
+        _ cluster: WorldAddress.Cluster, more: [String] = [], _ environment: [String: String]
+    ) async throws {
         try await cloudoptim(
             [
-                "clusters", "add", cluster.name, "--tenant", "acme",
+                "clusters", "add", cluster.name, "--tenant", DemoSettings.tenant,
                 "--kubeconfig", "\(settings.simulator)/\(cluster.name)-act.kubeconfig", "--account", cluster.account,
                 "--region", cluster.region, "--queue-url", cluster.queueURL, "--role-arn", cluster.roleARN,
                 "--external-id", cluster.externalID, "--mode", "apply", "--launch-template", cluster.launchTemplateID,
-            ], environment)
-        narrator.say(.stage, "cluster '\(cluster.name)' of tenant acme is registered, mode apply: CloudOptim may act")
+            ] + more, environment)
+        narrator.say(
+            .stage,
+            "cluster '\(cluster.name)' of tenant \(DemoSettings.tenant) is registered, mode apply: CloudOptim may act")
     }
 
     private func waitForWorkers(_ ledger: LedgerWindow) async throws {

@@ -82,7 +82,7 @@ struct JudgeTests {
         fault.spoil(&evidence)
         let failed = Judge(evidence).checks.filter { !$0.ok }.map(\.name)
         #expect(failed.contains { $0.contains(fault.check) }, "failed: \(failed)")
-        #expect(!Report(Judge(evidence), seed: 1).isPass)
+        #expect(!Report(Judge(evidence), life: [], seed: 1, seconds: 1).isPass)
     }
 
     @Test("A schedule's look that found nothing and its current job are not lost")
