@@ -14,6 +14,8 @@ public enum AWSService: String, Sendable, CaseIterable {
     case eks
     /// The price list.
     case pricing
+    /// CloudWatch Logs.
+    case logs
 
     /// The service's part of `AWS_ENDPOINT_URL_<…>`.
     var environmentName: String {
@@ -24,6 +26,7 @@ public enum AWSService: String, Sendable, CaseIterable {
         case .autoscaling: "AUTO_SCALING"
         case .eks: "EKS"
         case .pricing: "PRICING"
+        case .logs: "CLOUDWATCH_LOGS"
         }
     }
 }

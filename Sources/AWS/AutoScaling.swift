@@ -71,6 +71,36 @@ extension AWSClient {
         return all
     }
 
+    /// `DescribeAutoScalingGroups` by the key of a tag, page by page.
+    public func describeAutoScalingGroups(
+        tagKey: String, _ options: CallOptions = CallOptions()
+    ) async throws -> [AutoScalingGroup] {
+        var all: [AutoScalingGroup] = []
+        var token: String?
+        for _ in 0..<AWSClient.groupPagesMax {
+            var form = FormParameters()
+            form.add("Filters.member.1.Name", "tag-key")
+            form.add("Filters.member.1.Values.member.1", tagKey)
+            form.add("MaxRecords", "100")
+            form.add("NextToken", token)
+            let call = ServiceCall.autoScaling("DescribeAutoScalingGroups", form)
+            let answer = try await xml(call, options)
+            let (groups, next) = try read(call, answer) { tree in
+                let result = tree["DescribeAutoScalingGroupsResult"] ?? tree
+                return (try result.list("AutoScalingGroups").map(AWSClient.group), result.string("NextToken"))
+            }
+            all += groups
+            guard let next, !next.isEmpty else { return all }
+            token = next
+        }
+        throw AWSError(
+            .malformedAnswer, action: "autoscaling DescribeAutoScalingGroups",
+            message: "more than \(AWSClient.groupPagesMax) pages", mayHaveBeenExecuted: false)
+    }
+
+    /// Pages that a list of groups may have; 100 groups each.
+    private static let groupPagesMax = 100
+
     private static func group(_ item: XMLTree) throws -> AutoScalingGroup {
         func number(_ name: String) throws -> Int {
             guard let number = Int(try item.required(name)) else {
@@ -122,14 +152,39 @@ extension AWSClient {
         return form
     }
 
-    /// `SetDesiredCapacity`, without waiting for the cooldown.
-    public func setDesiredCapacity(
-        group: String, to count: Int, _ options: CallOptions = CallOptions()
+    /// `UpdateAutoScalingGroup`: how many instances are wanted and kept at least.
+    public func updateAutoScalingGroup(
+        _ name: String, minSize: Int, desiredCapacity: Int, _ options: CallOptions = CallOptions()
     ) async throws {
         var form = FormParameters()
-        form.add("AutoScalingGroupName", group)
-        form.add("DesiredCapacity", String(count))
-        form.add("HonorCooldown", "false")
-        _ = try await xml(.autoScaling("SetDesiredCapacity", form), options)
+        form.add("AutoScalingGroupName", name)
+        form.add("MinSize", String(minSize))
+        form.add("DesiredCapacity", String(desiredCapacity))
+        _ = try await xml(.autoScaling("UpdateAutoScalingGroup", form), options)
+    }
+
+    /// `CreateOrUpdateTags` of one tag that instances do not inherit.
+    public func tagAutoScalingGroup(
+        _ name: String, key: String, value: String, _ options: CallOptions = CallOptions()
+    ) async throws {
+        var form = AWSClient.form(tag: key, of: name)
+        form.add("Tags.member.1.Value", value)
+        form.add("Tags.member.1.PropagateAtLaunch", "false")
+        _ = try await xml(.autoScaling("CreateOrUpdateTags", form), options)
+    }
+
+    /// `DeleteTags` of one tag; one that is not there is no error.
+    public func untagAutoScalingGroup(
+        _ name: String, key: String, _ options: CallOptions = CallOptions()
+    ) async throws {
+        _ = try await xml(.autoScaling("DeleteTags", AWSClient.form(tag: key, of: name)), options)
+    }
+
+    private static func form(tag key: String, of group: String) -> FormParameters {
+        var form = FormParameters()
+        form.add("Tags.member.1.ResourceId", group)
+        form.add("Tags.member.1.ResourceType", "auto-scaling-group")
+        form.add("Tags.member.1.Key", key)
+        return form
     }
 }

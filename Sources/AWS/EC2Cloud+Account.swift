@@ -1,3 +1,4 @@
+import Foundation
 import Infrastructure
 
 /// What jobs about a whole account read and change.
@@ -51,6 +52,61 @@ extension EC2Cloud {
         Set(try await chunked(instances.map(\.rawValue)) { try await client.describePersistentSpotRequests(of: $0) })
     }
 
+    /// EKS `ListNodegroups` and `DescribeNodegroup`, then `DescribeAutoScalingGroups` by the cluster's tag. A cluster that EKS
+    /// does not know has no managed node groups.
+    public func nodeGroups(ofCluster name: String) async throws -> [NodeGroup] {
+        var all: [NodeGroup] = []
+        do {
+            for group in try await translated({ try await client.listNodegroups(ofCluster: name) }) {
+                if let found = try await nodeGroup(NodeGroupReference(.managed, cluster: name, name: group)) {
+                    all.append(found)
+                }
+            }
+        } catch let error as FarSideError where error.code == .notFound {
+            all = []
+        }
+        let groups = try await translated {
+            try await client.describeAutoScalingGroups(tagKey: "kubernetes.io/cluster/\(name)")
+        }
+        all += groups.filter { $0.tags["eks:nodegroup-name"] == nil }.map(NodeGroup.init)
+        return all.sorted { "\($0.reference)" < "\($1.reference)" }
+    }
+
+    /// `DescribeNodegroup` or `DescribeAutoScalingGroups`.
+    public func nodeGroup(_ reference: NodeGroupReference) async throws -> NodeGroup? {
+        switch reference.owner {
+        case .autoScaling:
+            return try await translated { try await client.describeAutoScalingGroups(names: [reference.name]) }.first
+                .map(
+                    NodeGroup.init)
+        case .managed:
+            do {
+                return try await translated {
+                    try await client.describeNodegroup(reference.name, ofCluster: reference.cluster)
+                }
+            } catch let error as FarSideError where error.code == .notFound {
+                return nil
+            }
+        }
+    }
+
+    /// `DescribeSubnets` for their VPCs, then `DescribeFlowLogs` of both.
+    public func flowLogs(ofSubnets ids: [String]) async throws -> [FlowLogSource] {
+        guard !ids.isEmpty else { return [] }
+        let networks = try await chunked(ids) { some in
+            try await client.describeSubnets(filters: [EC2Filter("subnet-id", some)]).map(\.vpc)
+        }
+        let found = try await chunked(Set(ids + networks).sorted()) { try await client.describeFlowLogs(of: $0) }
+        return found.sorted { $0.id < $1.id }
+    }
+
+    /// `FilterLogEvents`.
+    public func flowRecords(
+        _ log: FlowLogSource, from: Date, until: Date, token: String?
+    ) async throws -> FlowLogPage {
+        try await translated { try await client.logPage(group: log.logGroup, from: from, until: until, token: token) }
+    }
+
     /// EKS `ListClusters`.
     public func clusterNames() async throws -> [String] {
         try await translated { try await client.listClusters() }
@@ -77,5 +133,13 @@ extension EC2Cloud {
             all += try await translated { try await body(some) }
         }
         return all
+    }
+}
+
+extension NodeGroup {
+    fileprivate init(_ group: AWSClient.AutoScalingGroup) {
+        self.init(
+            NodeGroupReference(.autoScaling, name: group.name), minSize: group.minSize, maxSize: group.maxSize,
+            desired: group.desiredCapacity, instances: group.instances, tags: group.tags)
     }
 }

@@ -72,6 +72,11 @@ public struct EC2Cloud: Cloud {
         }
     }
 
+    /// `StopInstances`.
+    public func stop(_ ids: [InstanceID]) async throws {
+        try await translated { try await client.stopInstances(ids) }
+    }
+
     /// `CreateTags`.
     public func tag(_ resources: [String], with tags: [String: String]) async throws {
         try await translated { try await client.createTags(resources, tags: tags) }
@@ -103,6 +108,46 @@ public struct EC2Cloud: Cloud {
     /// `TerminateInstanceInAutoScalingGroup`.
     public func terminateInAutoScalingGroup(_ id: InstanceID, shrinks: Bool) async throws {
         try await translated { try await client.terminateInstanceInAutoScalingGroup(id, shrinks: shrinks) }
+    }
+
+    /// `UpdateAutoScalingGroup`, or `UpdateNodegroupConfig` of EKS.
+    public func resize(_ group: NodeGroup, minSize: Int, desired: Int) async throws {
+        do {
+            switch group.reference.owner {
+            case .autoScaling:
+                try await client.updateAutoScalingGroup(
+                    group.reference.name, minSize: minSize, desiredCapacity: desired)
+            case .managed:
+                try await client.updateNodegroupSize(
+                    group.reference.name, ofCluster: group.reference.cluster, minSize: minSize, desiredSize: desired)
+            }
+        } catch let error as AWSError
+            where ["ResourceInUseException", "ScalingActivityInProgress", "ResourceInUse"].contains(error.awsCode)
+        {
+            throw FarSideError(.conflict, farCode: error.awsCode, error.message)
+        } catch {
+            throw EC2Cloud.translation(of: error)
+        }
+    }
+
+    /// Tags of Auto Scaling and of EKS.
+    public func mark(_ group: NodeGroup, _ value: String?) async throws {
+        let key = SleepMark.annotation
+        try await translated {
+            switch (group.reference.owner, value) {
+            case (.autoScaling, let value?):
+                try await client.tagAutoScalingGroup(group.reference.name, key: key, value: value)
+            case (.autoScaling, nil): try await client.untagAutoScalingGroup(group.reference.name, key: key)
+            case (.managed, let value?):
+                try await client.tagEKSResource(try EC2Cloud.arn(of: group), key: key, value: value)
+            case (.managed, nil): try await client.untagEKSResource(try EC2Cloud.arn(of: group), key: key)
+            }
+        }
+    }
+
+    private static func arn(of group: NodeGroup) throws -> String {
+        guard let arn = group.arn else { throw FarSideError(.refused, "\(group.reference) has no ARN to tag it by") }
+        return arn
     }
 
     func translated<Value>(_ body: () async throws -> Value) async throws -> Value {

@@ -126,6 +126,8 @@ extension AWSClient {
         public let zone: String
         /// The zone's id, the same in all accounts: `use1-az1`; nil: not told.
         public let zoneID: String?
+        /// Its VPC.
+        public let vpc: String
         /// Addresses left.
         public let freeAddresses: Int
         /// Tags.
@@ -142,7 +144,7 @@ extension AWSClient {
             try tree.list("subnetSet").map { item in
                 Subnet(
                     id: try item.required("subnetId"), zone: try item.required("availabilityZone"),
-                    zoneID: item.string("availabilityZoneId"),
+                    zoneID: item.string("availabilityZoneId"), vpc: try item.required("vpcId"),
                     freeAddresses: item.string("availableIpAddressCount").flatMap { Int($0) } ?? 0, tags: item.tags)
             }
         }

@@ -94,6 +94,14 @@ extension AWSClient {
         _ = try await xml(.ec2("TerminateInstances", form, change: true), options)
     }
 
+    /// `StopInstances`, at most 1,000; those that are stopped already stay so.
+    public func stopInstances(_ ids: [InstanceID], _ options: CallOptions = CallOptions()) async throws {
+        guard !ids.isEmpty else { return }
+        var form = FormParameters()
+        form.add("InstanceId", list: ids.map(\.rawValue))
+        _ = try await xml(.ec2("StopInstances", form, change: true), options)
+    }
+
     /// `CreateTags`: sets them, over those of the same key.
     public func createTags(
         _ resources: [String], tags: [String: String], _ options: CallOptions = CallOptions()

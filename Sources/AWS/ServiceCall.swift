@@ -5,10 +5,10 @@ struct ServiceCall: Sendable {
     enum Payload: Sendable {
         /// EC2, STS, Auto Scaling: a form in, XML out.
         case form(version: String, parameters: [(String, String)])
-        /// SQS, the price list: JSON in and out.
+        /// SQS, the price list, CloudWatch Logs: JSON in and out.
         case json(target: String, body: [UInt8])
-        /// EKS: path and query in, JSON out.
-        case rest(method: String, path: String, query: [(String, String)])
+        /// EKS: path, query and a JSON body in, JSON out.
+        case rest(method: String, path: String, query: [(String, String)], body: [UInt8])
     }
 
     var service: AWSService
@@ -44,17 +44,24 @@ struct ServiceCall: Sendable {
             isRepeatable: true, isSigned: isSigned)
     }
 
-    static func eks(_ action: String, method: String, path: String, query: [(String, String)] = []) -> Self {
-        ServiceCall(
-            service: .eks, action: action, payload: .rest(method: method, path: path, query: query),
-            isRepeatable: method == "GET")
+    /// - Parameters:
+    ///   - path: its parts, which are encoded here.
+    ///   - isRepeatable: nil: where it only reads.
+    static func eks(
+        _ action: String, method: String, path: [String], query: [(String, String)] = [], body: [UInt8] = [],
+        isRepeatable: Bool? = nil
+    ) -> Self {
+        let path = path.map { "/" + PercentEncoding.encode($0) }.joined()
+        return ServiceCall(
+            service: .eks, action: action, payload: .rest(method: method, path: path, query: query, body: body),
+            isRepeatable: isRepeatable ?? (method == "GET"))
     }
 
     /// Method, path below the service's base, query: where it goes.
     var place: (method: String, path: String, query: [(String, String)]) {
         switch payload {
         case .form, .json: ("POST", "/", [])
-        case .rest(let method, let path, let query): (method, path, query)
+        case .rest(let method, let path, let query, _): (method, path, query)
         }
     }
 
@@ -69,10 +76,11 @@ struct ServiceCall: Sendable {
             }.joined(separator: "&")
             return ([("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")], Array(text.utf8))
         case .json(let target, let body):
-            let version = service == .pricing ? "1.1" : "1.0"
+            let version = service == .pricing || service == .logs ? "1.1" : "1.0"
             return ([("Content-Type", "application/x-amz-json-\(version)"), ("X-Amz-Target", target)], body)
-        case .rest:
-            return ([("Accept", "application/json")], [])
+        case .rest(_, _, _, let body):
+            let type = body.isEmpty ? [] : [(name: "Content-Type", value: "application/json")]
+            return ([(name: "Accept", value: "application/json")] + type, body)
         }
     }
 }

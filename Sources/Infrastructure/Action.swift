@@ -30,6 +30,8 @@ public enum Verb: Hashable, Sendable, Codable {
     case runInstances(request: RunRequest)
     /// Terminates instances.
     case terminate(instances: [InstanceID])
+    /// Stops instances, which keeps their root volumes.
+    case stop(instances: [InstanceID])
     /// Terminates an instance through its Auto Scaling group.
     case terminateInAutoScalingGroup(instance: InstanceID, shrinks: Bool)
     /// Lets an Auto Scaling group go on with what its hook held.
@@ -52,10 +54,16 @@ public enum Verb: Hashable, Sendable, Codable {
     case setMinReplicas(change: LevelChange)
     /// Takes the mark of its sleep off an object.
     case clearSleepMark(object: ObjectReference)
+    /// Sets the size of a group of nodes by its owner's API.
+    case sizeNodeGroup(change: NodeGroupChange)
+    /// Takes the tag of its sleep off a group of nodes, which keeps at least so many again, and no more than it has.
+    case clearNodeGroupMark(group: NodeGroupReference, minSize: Int)
     /// Sets requests and limits in a workload's template, container by container, which rolls its pods.
     case resize(change: SizeChange)
     /// Sets how a Service spreads its traffic over zones.
     case distributeTraffic(change: TrafficChange)
+    /// Makes a workload's pods prefer the zones of another's, in its template, which rolls its pods.
+    case preferZone(change: AffinityChange)
     /// Posts to a webhook; `honoursKey`: its receiver drops repeats of one Idempotency-Key.
     case notify(delivery: WebhookDelivery, honoursKey: Bool)
 
@@ -71,6 +79,7 @@ public enum Verb: Hashable, Sendable, Codable {
         case .createFleet: "create-fleet"
         case .runInstances: "run-instances"
         case .terminate: "terminate"
+        case .stop: "stop"
         case .terminateInAutoScalingGroup: "terminate-in-autoscaling-group"
         case .completeLifecycleAction: "complete-lifecycle-action"
         case .recordLifecycleHeartbeat: "record-lifecycle-heartbeat"
@@ -82,8 +91,11 @@ public enum Verb: Hashable, Sendable, Codable {
         case .suspend: "suspend"
         case .setMinReplicas: "set-min-replicas"
         case .clearSleepMark: "clear-sleep-mark"
+        case .sizeNodeGroup: "size-node-group"
+        case .clearNodeGroupMark: "clear-node-group-mark"
         case .resize: "resize"
         case .distributeTraffic: "distribute-traffic"
+        case .preferZone: "prefer-zone"
         case .notify: "notify"
         }
     }
@@ -94,10 +106,12 @@ public enum Verb: Hashable, Sendable, Codable {
         case .createFleet, .runInstances: .token
         case .notify(_, let honoursKey): honoursKey ? .token : .once
         // Guarded by a UID, looked up by a tag first, or setting a state that stays the same when it is set again.
-        case .cordon, .uncordon, .evict, .deletePod, .deleteNode, .tell, .terminate, .terminateInAutoScalingGroup,
+        case .cordon, .uncordon, .evict, .deletePod, .deleteNode, .tell, .terminate, .stop,
+            .terminateInAutoScalingGroup,
             .completeLifecycleAction, .recordLifecycleHeartbeat, .tag, .untag, .snapshotVolume, .deleteVolume, .scale,
-            .suspend, .setMinReplicas,
-            .clearSleepMark, .resize, .distributeTraffic:
+            .suspend, .setMinReplicas, .clearSleepMark, .sizeNodeGroup, .clearNodeGroupMark, .resize,
+            .distributeTraffic,
+            .preferZone:
             .idempotent
         }
     }
@@ -107,7 +121,7 @@ public enum Verb: Hashable, Sendable, Codable {
 public enum Disturbance: String, Sendable, Codable, CaseIterable {
     /// A node is cordoned.
     case node
-    /// A pod is evicted or deleted.
+    /// A pod is evicted, deleted, or restarted by the rollout of a changed template.
     case pod
 }
 
@@ -116,8 +130,19 @@ extension Verb {
     public var disturbs: Disturbance? {
         switch self {
         case .cordon: .node
-        case .evict, .deletePod: .pod
+        case .evict, .deletePod, .preferZone: .pod
+        // What made things worse is taken back at once.
+        case .resize(let change): change.cause == SizeChange.rollbackCause ? nil : .pod
         default: nil
+        }
+    }
+
+    /// How many it disturbs: a changed template restarts all pods of its workload.
+    public var disturbedCount: Int {
+        switch self {
+        case .resize(let change): max(1, change.pods ?? 1)
+        case .preferZone(let change): max(1, change.pods)
+        default: 1
         }
     }
 }

@@ -26,6 +26,15 @@ public protocol CloudReader: Sendable {
     func protected(_ instances: [InstanceID]) async throws -> Set<InstanceID>
     /// Which of the instances belong to a persistent spot request, which launches another when one goes.
     func persistentlyRequested(_ instances: [InstanceID]) async throws -> Set<InstanceID>
+    /// The groups of nodes that belong to the EKS cluster or bear its tag `kubernetes.io/cluster/<name>`, by owner and name.
+    /// Auto Scaling groups that EKS made for its managed node groups are left out.
+    func nodeGroups(ofCluster name: String) async throws -> [NodeGroup]
+    /// One group of nodes as it is now; nil: it is gone.
+    func nodeGroup(_ reference: NodeGroupReference) async throws -> NodeGroup?
+    /// The flow logs of these subnets and of their VPCs that are written to CloudWatch Logs now, by id.
+    func flowLogs(ofSubnets ids: [String]) async throws -> [FlowLogSource]
+    /// One page of a flow log's records that were delivered within these times; a page may be empty and have a next one.
+    func flowRecords(_ log: FlowLogSource, from: Date, until: Date, token: String?) async throws -> FlowLogPage
     /// The names of every EKS cluster of the region.
     func clusterNames() async throws -> [String]
     /// Spot prices of Linux since then, and those in force at that time.
@@ -43,6 +52,9 @@ public protocol Cloud: CloudReader {
     func runInstances(_ request: RunRequest, token: String) async throws -> FleetAnswer
     /// Terminates; instances that are not there any more count as terminated.
     func terminate(_ ids: [InstanceID]) async throws
+    /// Stops instances, which keeps their root volumes; those that are stopped already are no error.
+    /// - Throws: `refused` for what cannot be stopped, such as most spot instances.
+    func stop(_ ids: [InstanceID]) async throws
     /// Sets tags on EC2 resources.
     func tag(_ resources: [String], with tags: [String: String]) async throws
     /// Takes tags off EC2 resources, whatever their values; a tag that is not there is no error.
@@ -58,6 +70,11 @@ public protocol Cloud: CloudReader {
     func recordLifecycleHeartbeat(_ action: LifecycleAction) async throws
     /// Terminates an instance of an Auto Scaling group.
     func terminateInAutoScalingGroup(_ id: InstanceID, shrinks: Bool) async throws
+    /// Sets how many nodes a group has and keeps at least, by its owner's API.
+    /// - Throws: `conflict` while its owner is changing it, `notFound`.
+    func resize(_ group: NodeGroup, minSize: Int, desired: Int) async throws
+    /// Sets the tag of a group's sleep, or takes it off where the value is nil.
+    func mark(_ group: NodeGroup, _ value: String?) async throws
 }
 
 /// One pool that a fleet may take from.

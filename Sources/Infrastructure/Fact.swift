@@ -221,6 +221,8 @@ public enum Fact: Hashable, Sendable, Codable {
     case ghostGone(GhostGone)
     /// An object sleeps, or is awake again.
     case sleeper(Sleeper)
+    /// A group of nodes sleeps, or is awake again.
+    case nodeGroupSleep(NodeGroupSleep)
     /// What a container used.
     case usage(UsageFact)
     /// A container's memory was raised.

@@ -76,12 +76,15 @@ public struct ChangeableObject: Hashable, Sendable {
     public var containers: [String: ContainerSize]
     /// A Service's; nil: none, or no Service.
     public var trafficDistribution: String?
+    /// Whether its template says anything of pods to be near to or away from, or of a spread over zones.
+    public var hasPodPreferences: Bool
 
     /// Makes one.
     public init(
         uid: String, resourceVersion: String, level: Int? = nil, annotations: [String: String] = [:],
-        containers: [String: ContainerSize] = [:], trafficDistribution: String? = nil
+        containers: [String: ContainerSize] = [:], trafficDistribution: String? = nil, hasPodPreferences: Bool = false
     ) {
+        self.hasPodPreferences = hasPodPreferences
         self.uid = uid
         self.resourceVersion = resourceVersion
         self.level = level
@@ -101,6 +104,8 @@ public struct ObjectPatch: Hashable, Sendable {
     public var containers: [String: ContainerSize] = [:]
     /// A Service's traffic distribution: the empty text removes it; nil: unchanged.
     public var trafficDistribution: String?
+    /// The one preference that its template's pods get; nil: unchanged.
+    public var preferredZone: ZonePreference?
 
     /// Without any change.
     public init() {}
@@ -143,7 +148,11 @@ public struct SizeChange: Hashable, Sendable, Codable {
     public var cause: String
     /// When it was decided, in world time: the cooldown counts from here.
     public var at: Date
+    /// Pods that are restarted; nil: not told.
+    public var pods: Int?
 
+    /// The cause of a change that takes another back.
+    public static let rollbackCause = "rollback"
     /// What it leaves on the object beside the sizes before: cause and time.
     public static let causeAnnotation = "cloudoptim.io/resized-for"
     /// The sizes before, as JSON by container.
@@ -152,8 +161,9 @@ public struct SizeChange: Hashable, Sendable, Codable {
     /// Makes a change.
     public init(
         object: ObjectReference, before: [String: ContainerSize], after: [String: ContainerSize], cause: String,
-        at: Date
+        at: Date, pods: Int? = nil
     ) {
+        self.pods = pods
         self.object = object
         self.before = before
         self.after = after
@@ -169,6 +179,46 @@ public struct SizeChange: Hashable, Sendable, Codable {
         guard let text = annotations[causeAnnotation]?.split(separator: "@").last else { return nil }
         // Another's text is no mark of ours.
         return try? Date(String(text), strategy: .iso8601)
+    }
+}
+
+/// That pods prefer the zones in which others run: never a requirement.
+public struct ZonePreference: Hashable, Sendable, Codable {
+    /// The namespace of the others.
+    public var namespace: String
+    /// Their labels.
+    public var labels: [String: String]
+    /// 1 to 100, beside the scheduler's other preferences.
+    public var weight: Int
+
+    /// Names the others.
+    public init(namespace: String, labels: [String: String], weight: Int = 50) {
+        self.namespace = namespace
+        self.labels = labels
+        self.weight = weight
+    }
+}
+
+/// A change of a workload's template: its pods get a preference for the zones of another workload's.
+public struct AffinityChange: Hashable, Sendable, Codable {
+    /// The workload.
+    public var object: ObjectReference
+    /// Which pods it shall be near to.
+    public var near: ZonePreference
+    /// Those pods' workload, for people: `namespace/kind/name`.
+    public var peer: String
+    /// Pods that are restarted.
+    public var pods: Int
+
+    /// What it leaves on the workload: `peer`.
+    public static let annotation = "cloudoptim.io/zone-of"
+
+    /// Makes a change.
+    public init(object: ObjectReference, near: ZonePreference, peer: String, pods: Int) {
+        self.object = object
+        self.near = near
+        self.peer = peer
+        self.pods = pods
     }
 }
 

@@ -20,9 +20,15 @@ public struct PermissionAnswer: Hashable, Sendable, Codable {
     public var outcome: Outcome
     /// Why it is unknown, or what the far side said; empty: nothing.
     public var detail: String
+    /// Whether only a part of its features needs it, which a policy turns on by itself: node groups, flow logs.
+    public var isOptional: Bool
 
     /// Makes an answer.
-    public init(_ name: String, isRead: Bool, features: [Feature], _ outcome: Outcome, detail: String = "") {
+    public init(
+        _ name: String, isRead: Bool, features: [Feature], _ outcome: Outcome, detail: String = "",
+        isOptional: Bool = false
+    ) {
+        self.isOptional = isOptional
         self.name = name
         self.isRead = isRead
         self.features = features
@@ -58,13 +64,15 @@ public struct PreflightReport: Hashable, Sendable, Codable {
     /// Every feature, in the order of their names.
     public var features: [Line]
 
-    /// Draws the conclusions. What is unknown counts as there: the call itself will tell.
+    /// Draws the conclusions. What is unknown counts as there: the call itself will tell. What is optional is told where it is
+    /// missing, and turns nothing off.
     public init(_ answers: [PermissionAnswer]) {
         features = Feature.allCases.sorted { $0.rawValue < $1.rawValue }.map { feature in
             let needed = answers.filter { $0.features.isEmpty || $0.features.contains(feature) }
             let missing = needed.filter { $0.outcome == .denied }
+            let binding = missing.filter { !$0.isOptional }
             let reach: FeatureReach =
-                missing.contains(where: \.isRead) ? .off : missing.isEmpty ? .acts : .looks
+                binding.contains(where: \.isRead) ? .off : binding.isEmpty ? .acts : .looks
             return Line(
                 feature: feature, reach: reach, missing: missing.map(\.name).sorted(),
                 unknown: needed.filter { $0.outcome == .unknown }.map(\.name).sorted())

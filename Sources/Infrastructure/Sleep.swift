@@ -1,7 +1,8 @@
 import Foundation
 
 /// What a sleeping object bears in its annotation `cloudoptim.io/asleep`: `3@2026-11-23T18:00:00Z`, the level to return to
-/// and the phase in which it was put to sleep. The first of two places that know it; the other is the ledger.
+/// and the phase in which it was put to sleep. A group of nodes bears it as a tag, with its least size: `3/1@…`. The first of
+/// two places that know it; the other is the ledger.
 public struct SleepMark: Hashable, Sendable, Codable, CustomStringConvertible {
     /// The annotation.
     public static let annotation = "cloudoptim.io/asleep"
@@ -14,25 +15,32 @@ public struct SleepMark: Hashable, Sendable, Codable, CustomStringConvertible {
     public var original: Int
     /// When the phase began in which it was put to sleep.
     public var since: Date
+    /// Of a group of nodes: the fewest that its owner keeps when it is awake; nil: it is no group.
+    public var minSize: Int?
 
     /// Makes a mark.
-    public init(original: Int, since: Date) {
+    public init(original: Int, since: Date, minSize: Int? = nil) {
         self.original = original
         self.since = since
+        self.minSize = minSize
     }
 
     /// Reads a mark; nil for what we did not write.
     public init?(parsing text: String) {
         let parts = text.split(separator: "@")
-        guard parts.count == 2, let original = Int(parts[0]), original > 0,
+        let sizes = parts.first?.split(separator: "/", omittingEmptySubsequences: false).map { Int($0) } ?? []
+        guard parts.count == 2, (1...2).contains(sizes.count), let original = sizes[0], original > 0,
+            sizes.allSatisfy({ $0.map { $0 >= 0 } ?? false }),
             // Another's text is no mark of ours: there is nothing to report.
             let since = try? Date(String(parts[1]), strategy: .iso8601)
         else { return nil }
-        self.init(original: original, since: since)
+        self.init(original: original, since: since, minSize: sizes.count == 2 ? sizes[1] : nil)
     }
 
     /// The annotation's value.
-    public var description: String { "\(original)@\(since.formatted(.iso8601))" }
+    public var description: String {
+        "\(original)\(minSize.map { "/\($0)" } ?? "")@\(since.formatted(.iso8601))"
+    }
 }
 
 /// What the ledger knows of one object's sleep.
@@ -98,4 +106,6 @@ public struct Sleeper: Hashable, Sendable, Codable {
 public protocol Sleepers: Sendable {
     /// Every row of a cluster, closed ones included, as far as they are kept.
     func sleepers(in cluster: ClusterID) async throws -> [Sleeper]
+    /// Every row about groups of a cluster's nodes, closed ones included, as far as they are kept.
+    func nodeGroups(in cluster: ClusterID) async throws -> [NodeGroupSleep]
 }

@@ -7,8 +7,18 @@ struct ChangeableObjectBody: Decodable, Sendable {
         var name: String
         var resources: PodObject.Resources?
     }
+    /// Whether it is there at all; nothing of it is kept.
+    struct Presence: Decodable, Sendable {
+        init(from decoder: any Decoder) throws {}
+    }
+    struct Affinity: Decodable, Sendable {
+        var podAffinity: Presence?
+        var podAntiAffinity: Presence?
+    }
     struct PodSpec: Decodable, Sendable {
         var containers: [Container]?
+        var affinity: Affinity?
+        var topologySpreadConstraints: [Presence]?
     }
     struct Template: Decodable, Sendable {
         var spec: PodSpec?
@@ -44,7 +54,11 @@ struct ChangeableObjectBody: Decodable, Sendable {
             uid: metadata.uid, resourceVersion: metadata.resourceVersion, level: level,
             annotations: metadata.annotations.filter { $0.key.hasPrefix("cloudoptim.io/") },
             containers: Dictionary(containers, uniquingKeysWith: { first, _ in first }),
-            trafficDistribution: spec?.trafficDistribution)
+            trafficDistribution: spec?.trafficDistribution,
+            hasPodPreferences: template?.spec.map {
+                $0.affinity?.podAffinity != nil || $0.affinity?.podAntiAffinity != nil
+                    || $0.topologySpreadConstraints?.isEmpty == false
+            } ?? false)
     }
 }
 
@@ -114,11 +128,16 @@ extension ObjectPatch {
         if let trafficDistribution {
             spec["trafficDistribution"] = trafficDistribution.isEmpty ? .null : .string(trafficDistribution)
         }
+        var pod: [String: JSONValue] = [:]
         if !containers.isEmpty {
             let list = containers.sorted { $0.key < $1.key }.map { name, size -> JSONValue in
                 ["name": .string(name), "resources": size.body]
             }
-            let template: JSONValue = ["spec": ["containers": .array(list)]]
+            pod["containers"] = .array(list)
+        }
+        if let preferredZone { pod["affinity"] = preferredZone.body }
+        if !pod.isEmpty {
+            let template: JSONValue = ["spec": .object(pod)]
             if object.kind == .cronJob {
                 spec["jobTemplate"] = ["spec": ["template": template]]
             } else {
@@ -128,6 +147,23 @@ extension ObjectPatch {
         var body: [String: JSONValue] = ["metadata": .object(metadata)]
         if !spec.isEmpty { body["spec"] = .object(spec) }
         return .object(body)
+    }
+}
+
+extension ZonePreference {
+    /// A pod's `affinity`.
+    fileprivate var body: JSONValue {
+        let term: JSONValue = [
+            "topologyKey": "topology.kubernetes.io/zone", "namespaces": [.string(namespace)],
+            "labelSelector": ["matchLabels": .object(labels.mapValues(JSONValue.string))],
+        ]
+        return [
+            "podAffinity": [
+                "preferredDuringSchedulingIgnoredDuringExecution": [
+                    ["weight": .int(Int64(weight)), "podAffinityTerm": term]
+                ]
+            ]
+        ]
     }
 }
 

@@ -43,7 +43,7 @@ public struct ClusterAccess: Sendable, Hashable {
             ClusterAccess("patch", "deployments/scale", group: "apps", [.officeHours]),
             ClusterAccess("patch", "statefulsets/scale", group: "apps", [.officeHours]),
         ]
-        + changed("deployments", group: "apps", [.officeHours, .oom, .rightsizing])
+        + changed("deployments", group: "apps", [.network, .officeHours, .oom, .rightsizing])
         + changed("statefulsets", group: "apps", [.officeHours, .oom, .rightsizing])
         + changed("daemonsets", group: "apps", [.oom, .rightsizing])
         + changed("cronjobs", group: "batch", [.officeHours, .oom, .rightsizing])

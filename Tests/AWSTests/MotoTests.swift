@@ -200,7 +200,7 @@ struct MotoTests {
         #expect(members.allSatisfy { $0.group == mark && $0.lifecycleState == "InService" })
         try await cloud.terminateInAutoScalingGroup(group.instances[0], shrinks: true)
         #expect(try await client.describeAutoScalingGroups(names: [mark]).first?.desiredCapacity == 1)
-        try await client.setDesiredCapacity(group: mark, to: 3)
+        try await client.updateAutoScalingGroup(mark, minSize: 1, desiredCapacity: 3)
         #expect(try await client.describeAutoScalingGroups(names: [mark]).first?.instances.count == 3)
     }
 }

@@ -44,6 +44,7 @@ struct OnboardingTests {
             for match in text.matches(of: /service: \.pricing, action: "([A-Za-z]+)"/) {
                 found.insert("pricing:\(match.1)")
             }
+            for match in text.matches(of: /service: \.logs, action: "([A-Za-z]+)"/) { found.insert("logs:\(match.1)") }
             for match in text.matches(of: /(?:sqs|batch)\(\s*"([A-Za-z]+?)(?:Batch)?"/) {
                 found.insert("sqs:\(match.1)")
             }

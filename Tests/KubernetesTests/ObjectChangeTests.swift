@@ -61,6 +61,39 @@ struct ObjectChangeTests {
         #expect(error?.code == .conflict)
     }
 
+    @Test("a preference for a zone is one term of the template's pod affinity, never a requirement")
+    func preferredZone() async throws {
+        let server = RecordedServer([.answer(200, Self.body)])
+        var patch = ObjectPatch()
+        patch.preferredZone = ZonePreference(namespace: "data", labels: ["app": "db"])
+        _ = try await server.cluster().patch(Self.deployment, patch, resourceVersion: "7")
+        let body = String(decoding: server.requests[0].body ?? [], as: UTF8.self)
+        #expect(
+            body.contains(
+                #""affinity":{"podAffinity":{"preferredDuringSchedulingIgnoredDuringExecution":[{"podAffinityTerm":"#
+                    + #"{"labelSelector":{"matchLabels":{"app":"db"}},"namespaces":["data"],"#
+                    + #""topologyKey":"topology.kubernetes.io/zone"},"weight":50}]}}"#), "\(body)")
+        #expect(!body.contains("required"))
+        #expect(server.requests[0].headers.contains { $0.value == "application/strategic-merge-patch+json" })
+    }
+
+    @Test(
+        "a template that says where its pods run is known by it",
+        arguments: [
+            ("{}", false), (#"{"affinity":{"nodeAffinity":{"x":1}}}"#, false),
+            (#"{"affinity":{"podAffinity":{"preferredDuringSchedulingIgnoredDuringExecution":[{"weight":1}]}}}"#, true),
+            (#"{"affinity":{"podAntiAffinity":{}}}"#, true), (#"{"topologySpreadConstraints":[{"maxSkew":1}]}"#, true),
+            (#"{"topologySpreadConstraints":[]}"#, false),
+        ] as [(String, Bool)])
+    func preferences(pod: String, has: Bool) async throws {
+        let server = RecordedServer([
+            .answer(
+                200,
+                #"{"metadata":{"name":"a","uid":"u","resourceVersion":"1"},"spec":{"template":{"spec":\#(pod)}}}"#)
+        ])
+        #expect(try await server.cluster().object(Self.deployment)?.hasPodPreferences == has)
+    }
+
     @Test("containers are patched by name, under UID and resourceVersion, and what is not set is removed")
     func resize() async throws {
         let server = RecordedServer([.answer(200, Self.body), .answer(200, Self.body)])

@@ -26,7 +26,7 @@ public enum Feature: String, Hashable, Sendable, Codable, CaseIterable {
         case .spot: ["spot-arbitrage", "return-to-spot"]
         case .packing: ["defrag"]
         case .rightsizing: ["rightsize-workloads", "rightsize-nodes"]
-        case .officeHours: ["office-hours"]
+        case .officeHours: ["office-hours", "office-hours-nodes"]
         case .volumes: ["zombie-volumes"]
         case .network: ["analyse-network"]
         case .oom: ["remediate-oom"]

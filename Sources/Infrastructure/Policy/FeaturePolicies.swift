@@ -72,8 +72,10 @@ public struct OfficeHoursPolicy: Hashable, Sendable, Codable {
     public var workloadAgeMin = TimeSpan.minutes(15)
     /// Whether the node groups of sleeping workloads shrink as well, by their owner's API.
     public var shrinksNodeGroups = false
-    /// Nodes that each node group keeps asleep.
+    /// Nodes that each node group keeps asleep; 0: DNS and the like may find no place at night.
     public var nodesAsleepMin = 1
+    /// Node groups are woken so much earlier than the workloads, so that their nodes are there.
+    public var nodeLead = TimeSpan.minutes(10)
 
     /// The defaults.
     public init() {}
@@ -88,6 +90,7 @@ public struct OfficeHoursPolicy: Hashable, Sendable, Codable {
         try fields.read(.workloadAgeMin, into: &workloadAgeMin)
         try fields.read(.shrinksNodeGroups, into: &shrinksNodeGroups)
         try fields.read(.nodesAsleepMin, into: &nodesAsleepMin)
+        try fields.read(.nodeLead, into: &nodeLead)
     }
 }
 

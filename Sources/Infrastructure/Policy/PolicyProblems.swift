@@ -67,6 +67,7 @@ extension ClusterPolicy {
         check("office_hours.lead", officeHours.lead, .seconds(0) ... .hours(4))
         check("office_hours.workload_age_min", officeHours.workloadAgeMin, span)
         check("office_hours.nodes_asleep_min", officeHours.nodesAsleepMin, count)
+        check("office_hours.node_lead", officeHours.nodeLead, .seconds(0) ... .hours(4))
         check("volumes.grace", volumes.grace, .days(1) ... .days(365))
         check("volumes.deletions_per_run_max", volumes.deletionsPerRunMax, count)
         check("volumes.gibibytes_per_run_max", volumes.gibibytesPerRunMax, 0...100_000_000)

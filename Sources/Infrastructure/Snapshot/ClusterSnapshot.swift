@@ -50,6 +50,8 @@ public struct ClusterSnapshot: Hashable, Sendable, Codable {
     public var instances: [Instance]?
     /// The region's EBS volumes that are attached to nothing, by id; nil: the account could not be read.
     public var volumes: [Volume]?
+    /// The groups of its nodes, by owner and name; nil: they could not be read.
+    public var nodeGroups: [NodeGroup]?
     /// Spot prices of the types in use and of those that could take a node's work, by pool and time.
     public var spotPrices: [SpotPrice] = []
     /// On-demand prices of the region per hour, by type, as far as our stores hold them; else the shipped table counts.

@@ -266,7 +266,7 @@ public struct RemediateOOM: Job {
         let from = text(size.memoryLimit ?? size.memoryRequest)
         let change = SizeChange(
             object: item.subject.object, before: [item.key.container: size], after: [item.key.container: after],
-            cause: "out-of-memory", at: observation.now)
+            cause: "out-of-memory", at: observation.now, pods: item.subject.replicas)
         decision.actions.append(
             Action(
                 key: key, .resize(change: change),

@@ -52,6 +52,7 @@ struct ActionSender: Sendable {
             return ActionReport(key: key, .done, fleet: try await cloud().runInstances(request, token: token))
         case .terminate(let ids):
             return try await unlessGone(key) { try await cloud().terminate(ids) }
+        case .stop(let ids): return try await unlessGone(key) { try await cloud().stop(ids) }
         case .terminateInAutoScalingGroup(let id, let shrinks):
             try await cloud().terminateInAutoScalingGroup(id, shrinks: shrinks)
             return ActionReport(key: key, .done)
@@ -74,8 +75,13 @@ struct ActionSender: Sendable {
         case .scale(let change), .suspend(let change), .setMinReplicas(let change):
             return try await setLevel(change, key: key)
         case .clearSleepMark(let object): return try await clearSleepMark(object, key: key)
+        case .sizeNodeGroup(let change):
+            return try await NodeGroupSender(cloud: try await cloud(), key: key).size(change)
+        case .clearNodeGroupMark(let group, let minSize):
+            return try await NodeGroupSender(cloud: try await cloud(), key: key).clearMark(group, minSize: minSize)
         case .resize(let change): return try await resize(change, key: key)
         case .distributeTraffic(let change): return try await distributeTraffic(change, key: key)
+        case .preferZone(let change): return try await preferZone(change, key: key)
         case .notify(let delivery, _):
             let status = try await sources.farSides.webhook.post(delivery, key: key)
             return ActionReport(key: key, .done, code: "\(status)")

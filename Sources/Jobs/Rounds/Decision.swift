@@ -25,6 +25,9 @@ public struct Decision: Codable, Sendable, Equatable {
     public var result: JSONText?
     /// True when there was nothing to do: the run leaves no history row.
     public var isEmpty: Bool
+    /// True: what this round does is watched in the next ones, so that the job goes on though something was withheld by a window or
+    /// a budget. Else it ends with a finding.
+    public var watches: Bool?
     /// What later rounds of the same plan will do if nothing changes: not carried out now, but shown by a proposal and
     /// covered by its approval. At most 500.
     public var foreseen: [Action]?
@@ -37,7 +40,8 @@ public struct Decision: Codable, Sendable, Equatable {
     public init(
         actions: [Action] = [], findings: [Finding] = [], facts: [Fact] = [], followUps: [JobRequest] = [],
         acknowledgements: [Acknowledgement] = [], progress: JobProgress? = nil, next: Next = .done,
-        memory: JSONText? = nil, result: JSONText? = nil, isEmpty: Bool = false, foreseen: [Action]? = nil
+        memory: JSONText? = nil, result: JSONText? = nil, isEmpty: Bool = false, foreseen: [Action]? = nil,
+        watches: Bool? = nil
     ) {
         self.actions = actions
         self.findings = findings
@@ -50,6 +54,7 @@ public struct Decision: Codable, Sendable, Equatable {
         self.result = result
         self.isEmpty = isEmpty
         self.foreseen = foreseen
+        self.watches = watches
     }
 
     /// The most actions of one round.

@@ -34,14 +34,35 @@ struct DisruptionLimits: Sendable {
                 retryAfterMilliseconds: next.map { Int64($0.timeIntervalSince(now) * 1000) })
         }
         let most = disturbance == .node ? policy.nodesPerHourMax : policy.evictionsPerHourMax
-        if try await sources.policies.take(disturbance, key: action.key, of: cluster, at: now, atMost: most) {
-            return nil
-        }
+        if try await takes(disturbance, action, atMost: most, at: now) { return nil }
         let what = disturbance == .node ? "nodes" : "evictions"
         return ActionReport(
             key: action.key, .withheld, code: Withheld.Cause.budget.rawValue,
             message: "the policy's budget of \(most) \(what) an hour is used up",
             retryAfterMilliseconds: DisruptionLimits.budgetRetry)
+    }
+
+    /// Takes an action's share. One that disturbs many waits until there is room for all of them, and one that disturbs more
+    /// than an hour allows until nothing else was disturbed.
+    private func takes(
+        _ disturbance: Disturbance, _ action: Action, atMost most: Int, at now: Date
+    ) async throws -> Bool {
+        let count = min(action.verb.disturbedCount, most)
+        if count > 1 {
+            // With nothing to give, only a share that was taken already is granted: by an earlier try of this action.
+            if try await sources.policies.take(disturbance, key: action.key, of: cluster, at: now, atMost: 0) {
+                return true
+            }
+            let since = now.addingTimeInterval(-3600)
+            guard try await sources.policies.taken(disturbance, of: cluster, since: since) + count <= most else {
+                return false
+            }
+            for number in 2...count {
+                _ = try await sources.policies.take(
+                    disturbance, key: "\(action.key)#\(number)", of: cluster, at: now, atMost: most)
+            }
+        }
+        return try await sources.policies.take(disturbance, key: action.key, of: cluster, at: now, atMost: most)
     }
 
     /// When a job whose budget is used up looks again: five minutes.

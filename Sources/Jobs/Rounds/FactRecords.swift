@@ -60,6 +60,8 @@ public enum FactRecords {
         case finding
         /// `Sleeper`.
         case sleeper
+        /// `NodeGroupSleep`.
+        case nodeGroupSleep = "node_group_sleep"
         /// `UsageFact`.
         case usage
         /// `MemoryRaiseFact`.
@@ -142,6 +144,7 @@ public enum FactRecords {
         case .ghostSighting(let item): try make(.ghostSighting, "\(item.account)/\(item.instance)", item)
         case .ghostGone(let item): try make(.ghostGone, "\(item.account)/\(item.instance)", item)
         case .sleeper(let item): try make(.sleeper, "\(item.cluster)/\(item.object.uid)", item)
+        case .nodeGroupSleep(let item): try make(.nodeGroupSleep, "\(item.cluster)/\(item.group)", item)
         case .usage(let item): try make(.usage, "\(item.cluster)/\(item.key)/\(item.usage.day)", item)
         case .memoryRaise(let item): try make(.memoryRaise, "\(item.cluster)/\(item.record.kill.key)", item)
         case .nodePlan(let item): try make(.nodePlan, "\(item.cluster)/\(item.number)", item)

@@ -97,6 +97,25 @@ extension ActionSender {
         }
     }
 
+    /// Adds the preference where the template says nothing of other pods: a list of preferences has no merge key, and a patch
+    /// would take away what stands in it.
+    func preferZone(_ change: AffinityChange, key: String) async throws -> ActionReport {
+        try await changing(change.object, key: key) { cluster, object in
+            if object.annotations[AffinityChange.annotation] == change.peer {
+                return ActionReport(key: key, .done)
+            }
+            guard !object.hasPodPreferences else {
+                return ActionReport(
+                    key: key, .gone, code: "Changed", message: "its template has preferences of its own meanwhile")
+            }
+            var patch = ObjectPatch()
+            patch.preferredZone = change.near
+            patch.annotations[AffinityChange.annotation] = .some(change.peer)
+            _ = try await cluster.patch(change.object, patch, resourceVersion: object.resourceVersion)
+            return ActionReport(key: key, .done)
+        }
+    }
+
     /// Computes a change anew when somebody else changed the object in between.
     private func changing(
         _ reference: ObjectReference, key: String,

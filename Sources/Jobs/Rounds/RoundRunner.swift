@@ -80,13 +80,17 @@ public struct RoundRunner: Handler {
             if let first = withheld.first, let report = reports.first(where: { $0.key == first.key }) {
                 let finding = Withheld.finding(withheld, because: report, context: context)
                 records.append(try FactRecords.record(finding, context: context))
-                // An approval waits for its window or budget, as long as it lasts; everything is decided anew then.
-                if isApproved, report.code != Withheld.Cause.mode.rawValue, let wait = report.retryAfterMilliseconds {
-                    try await context.save(checkpoint: JSONText(encoding: RoundState()), records: records)
-                    return Outcome(againAfter: .milliseconds(max(1000, wait)))
+                let isHeldUp = report.code != Withheld.Cause.mode.rawValue
+                // What was done is watched to its end, whatever was not.
+                guard isHeldUp, decision.watches == true, withheld.count < decision.actions.count else {
+                    // An approval waits for its window or budget, as long as it lasts; everything is decided anew then.
+                    if isApproved, isHeldUp, let wait = report.retryAfterMilliseconds {
+                        try await context.save(checkpoint: JSONText(encoding: RoundState()), records: records)
+                        return Outcome(againAfter: .milliseconds(max(1000, wait)))
+                    }
+                    if let end = approval.ended(as: .void, report.message) { records.append(end) }
+                    return outcome(decision, records: records, context: context)
                 }
-                if let end = approval.ended(as: .void, report.message) { records.append(end) }
-                return outcome(decision, records: records, context: context)
             }
             if decision.next.isEnd, let end = approval.ended(after: decision, round: state.round) {
                 records.append(end)
@@ -103,10 +107,7 @@ public struct RoundRunner: Handler {
                     || state.memory != decision.memory || decision.progress != told
                 if let progress = decision.progress, progress != told { context.log("\(progress)") }
                 told = decision.progress
-                state.round += 1
-                state.decision = nil
-                state.reports = reports
-                state.memory = decision.memory
+                state.advance(decision, reports)
                 let pause = Duration.milliseconds(max(0, milliseconds))
                 if !decision.followUps.isEmpty {
                     // No actions here (Decision.validated): the round's end commits follow-ups and records together.

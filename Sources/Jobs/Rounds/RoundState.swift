@@ -18,6 +18,14 @@ struct RoundState: Codable, Sendable {
 
     init() {}
 
+    /// Goes on to the next round.
+    mutating func advance(_ decision: Decision, _ reports: [ActionReport]) {
+        round += 1
+        self.decision = nil
+        self.reports = reports
+        memory = decision.memory
+    }
+
     private struct Form: Decodable { var version: Int }
 
     /// Reads a checkpoint. One of another version, or one that cannot be read, makes the job observe anew: its effects

@@ -113,7 +113,7 @@ struct SizePlanner: Sendable {
                 before: Dictionary(parts.map { ($0.container, $0.before) }, uniquingKeysWith: { first, _ in first }),
                 after: Dictionary(
                     parts.map { ($0.container, $0.advice.size) }, uniquingKeysWith: { first, _ in first }),
-                cause: "rightsizing", at: now)
+                cause: "rightsizing", at: now, pods: parts.map(\.replicas).max())
         }
     }
 

@@ -66,6 +66,7 @@ struct SizeWatch: Codable, Sendable, Equatable {
 
     /// The change that takes this one back.
     func rollback(at now: Date) -> SizeChange {
-        SizeChange(object: change.object, before: change.after, after: change.before, cause: "rollback", at: now)
+        SizeChange(
+            object: change.object, before: change.after, after: change.before, cause: SizeChange.rollbackCause, at: now)
     }
 }

@@ -27,6 +27,12 @@ struct PreflightTests {
         #expect(report.line(.spot)?.reach == .acts)
         #expect(report.line(.spot)?.unknown == ["ec2:CreateFleet"])
         #expect(report.features.map(\.feature).count == Feature.allCases.count)
+        // A part that a policy turns on by itself turns nothing off where it lacks a permission, and is told.
+        let part = PreflightReport([
+            PermissionAnswer("eks:ListNodegroups", isRead: true, features: [.officeHours], .denied, isOptional: true)
+        ])
+        #expect(part.line(.officeHours)?.reach == .acts)
+        #expect(part.line(.officeHours)?.missing == ["eks:ListNodegroups"])
         let blind = PreflightReport([answer("list nodes", .denied, isRead: true)])
         #expect(blind.features.allSatisfy { $0.reach == .off })
     }

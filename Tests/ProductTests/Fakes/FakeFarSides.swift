@@ -60,6 +60,14 @@ struct FakeCloud: Cloud {
         await world.persistent.intersection(instances)
     }
     func clusterNames() async throws -> [String] { await world.clusterNames }
+    func nodeGroups(ofCluster name: String) async throws -> [NodeGroup] {
+        await world.nodeGroups.values.sorted { "\($0.reference)" < "\($1.reference)" }
+    }
+    func nodeGroup(_ reference: NodeGroupReference) async throws -> NodeGroup? { await world.nodeGroups[reference] }
+    func resize(_ group: NodeGroup, minSize: Int, desired: Int) async throws {
+        try await world.resize(group.reference, minSize: minSize, desired: desired)
+    }
+    func mark(_ group: NodeGroup, _ value: String?) async throws { try await world.mark(group.reference, value) }
     func spotPrices(types: [String], since: Date) async throws -> [SpotPrice] { [] }
     func zoneIDs() async throws -> [String: String] { ["us-east-1a": "use1-az2", "us-east-1b": "use1-az4"] }
     func createFleet(_ request: FleetRequest, token: String) async throws -> FleetAnswer {
@@ -72,6 +80,11 @@ struct FakeCloud: Cloud {
             token: token)
     }
     func terminate(_ ids: [InstanceID]) async throws { await world.terminate(ids) }
+    func stop(_ ids: [InstanceID]) async throws { try await world.stop(ids) }
+    func flowLogs(ofSubnets ids: [String]) async throws -> [FlowLogSource] { try await world.flowLogs(ids) }
+    func flowRecords(
+        _ log: FlowLogSource, from: Date, until: Date, token: String?
+    ) async throws -> FlowLogPage { try await world.flowPage(log, token: token) }
     func tag(_ resources: [String], with tags: [String: String]) async throws {
         try await world.tag(resources, tags)
     }

@@ -34,7 +34,9 @@ extension FakeWorld {
             uid: workload.uid, resourceVersion: workload.resourceVersion,
             level: workload.kind == .cronJob ? (workload.isSuspended ? 0 : 1) : workload.replicas,
             annotations: workload.annotations,
-            containers: Dictionary(uniqueKeysWithValues: workload.template.map { ($0.name, ContainerSize($0)) }))
+            containers: Dictionary(uniqueKeysWithValues: workload.template.map { ($0.name, ContainerSize($0)) }),
+            hasPodPreferences: !workload.placement.preferredAffinity.isEmpty
+                || !workload.placement.topologySpread.isEmpty)
     }
 
     private func place(_ reference: ObjectReference) -> Int? {
@@ -78,6 +80,18 @@ extension FakeWorld {
                 cpu: size.cpuRequest ?? 0, memory: size.memoryRequest ?? 0)
             workloads[index].template[container].limits = Resources(
                 cpu: size.cpuLimit ?? 0, memory: size.memoryLimit ?? 0)
+        }
+        if let near = patch.preferredZone {
+            workloads[index].placement.preferredAffinity.append(
+                WeightedPodTerm(
+                    weight: near.weight,
+                    PodAffinityTerm(
+                        selector: LabelSelector(matchLabels: near.labels), topologyKey: "topology.kubernetes.io/zone",
+                        namespaces: [near.namespace])))
+            note(
+                "near \(reference.name) \(near.labels.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined())"
+            )
+            return try required(reference)
         }
         let what = patch.containers.isEmpty ? (patch.level.map { " to \($0)" } ?? "") : " sizes"
         note("patch \(reference.name)\(what)")

@@ -38,6 +38,11 @@ actor FakeWorld {
     var protected: Set<InstanceID> = []
     var persistent: Set<InstanceID> = []
     var clusterNames: [String] = []
+    /// Flow logs with their pages, and what asking for them answers.
+    var flowPages: [FlowLogSource: [[String]]] = [:]
+    var flowLogError: FarSideError?
+    /// Groups of nodes, by reference.
+    var nodeGroups: [NodeGroupReference: NodeGroup] = [:]
     /// The state that new snapshots are in.
     var snapshotState = "completed"
     var blockedDeletions = false
@@ -150,6 +155,28 @@ actor FakeWorld {
             note("terminate \(id)")
             instances[id]?.state = .terminated
         }
+    }
+
+    func stop(_ ids: [InstanceID]) throws {
+        for id in ids where instances[id]?.state != .stopped {
+            if instances[id]?.capacity == .spot {
+                throw FarSideError(.refused, farCode: "UnsupportedOperation", "a one-time spot instance")
+            }
+            note("stop \(id)")
+            instances[id]?.state = .stopped
+        }
+    }
+
+    func flowLogs(_ subnets: [String]) throws -> [FlowLogSource] {
+        if let flowLogError { throw flowLogError }
+        return flowPages.keys.sorted { $0.id < $1.id }
+    }
+
+    func flowPage(_ log: FlowLogSource, token: String?) throws -> FlowLogPage {
+        let number = token.flatMap { Int($0) } ?? 0
+        let pages = flowPages[log] ?? []
+        return FlowLogPage(
+            lines: number < pages.count ? pages[number] : [], next: number + 1 < pages.count ? "\(number + 1)" : nil)
     }
 
     /// Only the first answer to a hook is one; EC2 Auto Scaling refuses what comes later.

@@ -17,6 +17,7 @@ actor MemoryStores: ClusterRegistry, InstanceIndex, Interruptions, NodePlans, Po
     private(set) var usageRows: [ContainerKey: [UsageDay]] = [:]
     private(set) var raiseRows: [MemoryRaiseFact] = []
     private(set) var sleeperRows: [String: Sleeper] = [:]
+    private var nodeGroupRows: [String: NodeGroupSleep] = [:]
     private(set) var nodePlans: [NodePlan] = []
     var mode = Mode.apply
     var policy = ClusterPolicy()
@@ -31,6 +32,11 @@ actor MemoryStores: ClusterRegistry, InstanceIndex, Interruptions, NodePlans, Po
     private(set) var proposals: [Proposal] = []
 
     func add(_ cluster: ClusterRegistration) { clusters.append(cluster) }
+    /// In place of the one of the same id.
+    func set(_ cluster: ClusterRegistration) {
+        clusters.removeAll { $0.id == cluster.id }
+        clusters.append(cluster)
+    }
     func add(_ entry: IndexedInstance) { index.append(entry) }
     func set(_ mode: Mode) { self.mode = mode }
     func set(_ policy: ClusterPolicy) { self.policy = policy }
@@ -128,6 +134,9 @@ actor MemoryStores: ClusterRegistry, InstanceIndex, Interruptions, NodePlans, Po
     func sleepers(in cluster: ClusterID) async throws -> [Sleeper] {
         sleeperRows.values.filter { $0.cluster == cluster }.sorted { $0.object.uid < $1.object.uid }
     }
+    func nodeGroups(in cluster: ClusterID) async throws -> [NodeGroupSleep] {
+        nodeGroupRows.values.filter { $0.cluster == cluster }.sorted { $0.group < $1.group }
+    }
     func lastSamples(in cluster: ClusterID, sinceDay day: Int) async throws -> [ContainerKey: Date] {
         usageRows.compactMapValues { $0.filter { $0.day >= day }.map(\.lastAt).max() }
     }
@@ -153,7 +162,10 @@ actor MemoryStores: ClusterRegistry, InstanceIndex, Interruptions, NodePlans, Po
         usageRows[fact.key]?[place] = sum
     }
 
-    func forgetSleepers() { sleeperRows = [:] }
+    func forgetSleepers() {
+        sleeperRows = [:]
+        nodeGroupRows = [:]
+    }
 
     func records(of kind: String) -> [Record] { records.filter { $0.kind == kind } }
 
@@ -187,6 +199,9 @@ actor MemoryStores: ClusterRegistry, InstanceIndex, Interruptions, NodePlans, Po
             case "sleeper":
                 let row = try decoder.decode(Sleeper.self, from: data)
                 if (sleeperRows[row.object.uid]?.at ?? row.at) <= row.at { sleeperRows[row.object.uid] = row }
+            case "node_group_sleep":
+                let row = try decoder.decode(NodeGroupSleep.self, from: data)
+                if (nodeGroupRows[row.group]?.at ?? row.at) <= row.at { nodeGroupRows[row.group] = row }
             case "node_plan": merge(try decoder.decode(NodePlan.self, from: data))
             default: break
             }

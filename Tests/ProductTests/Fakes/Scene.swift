@@ -74,14 +74,15 @@ struct Scene {
 
     /// Runs a request to its outcome, and settles it as the ledger would.
     @discardableResult
-    func run(_ request: JobRequest, tenant: String = "acme", checkpoint: JSONText? = nil, as run: MemoryRun? = nil)
-        async throws
+    func run(
+        _ request: JobRequest, tenant: String = "acme", lane: Lane = .interruption, checkpoint: JSONText? = nil,
+        as run: MemoryRun? = nil
+    ) async throws
         -> Outcome
     {
         let job = ClaimedJob(
             id: JobID(), kind: request.kind, tenant: tenant, target: request.target, queue: "default",
-            lane: .interruption,
-            fence: 1, attempt: 1, attemptsMax: 5, parameters: request.parameters, checkpoint: checkpoint,
+            lane: lane, fence: 1, attempt: 1, attemptsMax: 5, parameters: request.parameters, checkpoint: checkpoint,
             timeLeft: .seconds(3600), traceparent: nil, isLate: false)
         let memory = run ?? MemoryRun(world: world, stores: stores, effects: effects)
         let context = HandlerContext(job: job, deadline: .now + .seconds(3600), run: memory)

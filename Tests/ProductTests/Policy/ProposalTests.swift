@@ -255,6 +255,69 @@ struct DisruptionLimitTests {
         #expect(try await evict(scene, ["p3"], lane: .work)[0].isDone)
     }
 
+    private func act(_ scene: Scene, _ verbs: [(String, Verb)]) async throws -> [ActionReport] {
+        let job = ClaimedJob(
+            id: JobID(), kind: "rightsize-workloads", tenant: "acme", target: "prod", queue: "default", lane: .safety,
+            fence: 1, attempt: 1, attemptsMax: 1, parameters: .emptyObject, checkpoint: nil, timeLeft: .seconds(60),
+            traceparent: nil, isLate: false)
+        let runner = ActionRunner(sources: scene.sources, job: job, modeMax: .apply, logger: Logger(label: "test"))
+        return try await runner.run(
+            verbs.map { Action(key: $0.0, $0.1, reason: "t") },
+            context: HandlerContext(
+                job: job, deadline: .now + .seconds(60),
+                run: MemoryRun(world: scene.world, stores: scene.stores, effects: scene.effects)))
+    }
+
+    private func rollouts(_ name: String, pods: Int) -> (resize: Verb, back: Verb, near: Verb) {
+        let object = ObjectReference(.deployment, namespace: "web", name: name, uid: "u-\(name)")
+        let change = SizeChange(
+            object: object, before: ["main": ContainerSize()], after: ["main": ContainerSize(cpuRequest: 100)],
+            cause: "out-of-memory", at: Scene.start, pods: pods)
+        return (
+            .resize(change: change),
+            .resize(
+                change: SizeChange(
+                    object: object, before: change.after, after: change.before, cause: SizeChange.rollbackCause,
+                    at: Scene.start)),
+            .preferZone(
+                change: AffinityChange(
+                    object: object, near: ZonePreference(namespace: "web", labels: ["app": "db"]),
+                    peer: "web/Deployment/db", pods: pods))
+        )
+    }
+
+    @Test(
+        "a changed template waits for the windows, for each of its pods counts against the budget, and is taken back at once"
+    )
+    func templates() async throws {
+        let verbs = rollouts("api", pods: 3)
+        let closed = try await scene {
+            $0.disruption.windows = WeeklySchedule([try #require(WeeklyWindow("Sun 01:00-02:00 UTC"))])
+        }
+        await closed.world.change { $0.workloads = [OfficeHoursTests.workload("api")] }
+        let waits = try await act(closed, [("resize", verbs.resize), ("near", verbs.near), ("back", verbs.back)])
+        #expect(waits.prefix(2).allSatisfy { $0.outcome == .withheld && $0.code == "Window" })
+        #expect(waits[2].isDone)
+        #expect(await closed.world.calls.isEmpty)
+
+        let tight = try await scene { $0.disruption.evictionsPerHourMax = 4 }
+        await tight.world.change {
+            $0.workloads = [OfficeHoursTests.workload("api"), OfficeHoursTests.workload("web")]
+        }
+        #expect(try await act(tight, [("one", verbs.resize)])[0].isDone)
+        #expect(await tight.stores.taken.count == 3)
+        // The same again takes nothing more; another of three pods finds room for one only, and takes nothing.
+        #expect(try await act(tight, [("one", verbs.resize)])[0].isDone)
+        let second = try await act(tight, [("two", rollouts("web", pods: 3).resize)])[0]
+        #expect(second.outcome == .withheld && second.code == "Budget")
+        #expect(await tight.stores.taken.count == 3)
+        #expect(try await evict(tight, ["p0"], lane: .work)[0].isDone)
+        await tight.world.advance(.seconds(3601))
+        // One larger than the whole budget goes when nothing else was disturbed for an hour.
+        #expect(try await act(tight, [("three", rollouts("web", pods: 50).resize)])[0].isDone)
+        #expect(try await evict(tight, ["p1"], lane: .work)[0].code == "Budget")
+    }
+
     @Test("outside the windows nothing voluntary is disturbed; an interruption is bound by neither window nor budget")
     func windows() async throws {
         let scene = try await scene {

@@ -31,6 +31,12 @@ variable "node_role" {
   description = "The ARN of the role of your nodes, which launched instances get; needed for the role that acts."
 }
 
+variable "flow_log_group" {
+  type        = string
+  default     = "/aws/vpc/flow-logs*"
+  description = "The log group of your VPC flow logs, from which traffic between zones is measured; * stands for anything."
+}
+
 variable "acts" {
   type        = bool
   default     = false
@@ -47,6 +53,7 @@ locals {
     CloudOptimPrincipal = var.cloudoptim_principal
     ExternalId          = var.external_id
     NodeRole            = var.node_role
+    FlowLogGroup        = var.flow_log_group
     Region              = data.aws_region.current.name
     Partition           = data.aws_partition.current.partition
     Account             = data.aws_caller_identity.current.account_id
