@@ -10,8 +10,8 @@ public struct JobCatalog: Sendable {
         FetchAdvisor.self, FetchSpotPrices.self, FetchOnDemandPrices.self, FillPriceGap.self,
         DailyRefresh.self, MeasureSavings.self,
         Defrag.self, RightsizeNodes.self, SpotArbitrage.self,
-        ZombieVolumes.self, GhostScan.self, Preflight.self, OfficeHours.self, SampleMetrics.self,
-        RightsizeWorkloads.self, RemediateOOM.self, AnalyseNetwork.self, Notify.self, Noop.self,
+        ZombieVolumes.self, GhostScan.self, Preflight.self, OfficeHours.self, OfficeHoursNodes.self,
+        SampleMetrics.self, RightsizeWorkloads.self, RemediateOOM.self, AnalyseNetwork.self, Notify.self, Noop.self,
     ])
 
     /// Makes a catalog of these kinds.

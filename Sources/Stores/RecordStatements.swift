@@ -11,7 +11,8 @@ public enum RecordStatements {
         "event": event, "event_dead_letter": eventDeadLetter, "interruption": interruption,
         "interruption_progress": interruptionProgress, "unavailable_pool": unavailablePool,
         "indexed_instance": indexedInstance, "instance_sweep": instanceSweep, "finding": finding,
-        "proposal": proposal, "proposal_end": proposalEnd, "sleeper": sleeper, "usage": usage,
+        "proposal": proposal, "proposal_end": proposalEnd, "sleeper": sleeper,
+        "node_group_sleep": nodeGroupSleep, "usage": usage,
         "memory_raise": memoryRaise, "node_plan": nodePlan,
     ].merging(sightings) { own, _ in own }.merging(PriceStatements.all) { own, _ in own }.merging(SavingStatements.all)
     { own, _ in own }

@@ -2,7 +2,7 @@ import Infrastructure
 import JobQueue
 import Postgres
 
-/// Objects that sleep outside of office hours.
+/// Objects and groups of nodes that sleep outside of office hours.
 public struct SleeperStore: Sleepers {
     private let connection: PostgresConnection
 
@@ -34,6 +34,26 @@ public struct SleeperStore: Sleepers {
                 at: row.date(8))
         }
     }
+
+    static let readNodeGroups = """
+        SELECT node_group, state, original, min_size, asleep_level, since, at FROM node_group_sleep
+         WHERE cluster_id = $1 ORDER BY node_group
+        """
+
+    /// Every row about groups of a cluster's nodes.
+    /// - Throws: `QueueError` `invalid` for a row of a newer program.
+    public func nodeGroups(in cluster: ClusterID) async throws -> [NodeGroupSleep] {
+        try await connection.query(SleeperStore.readNodeGroups, [.text(cluster.rawValue)]).map { row in
+            guard let state = SleepRecord.State(rawValue: try row.string(1)) else {
+                throw QueueError(.invalid, "node_group_sleep in state '\(try row.string(1))': use a newer program")
+            }
+            return try NodeGroupSleep(
+                cluster: cluster, group: row.string(0),
+                record: SleepRecord(
+                    state: state, original: Int(row.int(2)), asleepLevel: Int(row.int(4)), since: row.date(5)),
+                minSize: Int(row.int(3)), at: row.date(6))
+        }
+    }
 }
 
 extension RecordStatements {
@@ -54,5 +74,25 @@ extension RecordStatements {
                original = excluded.original, asleep_level = excluded.asleep_level, since = excluded.since,
                at = excluded.at, job_id = excluded.job_id
          WHERE sleeper.at <= excluded.at
+        """
+
+    /// A newer word replaces an older one. What is over since two months goes.
+    static let nodeGroupSleep = """
+        WITH old AS (
+            DELETE FROM node_group_sleep
+             WHERE state IN ('awake', 'overridden', 'refused') AND at < world_now() - interval '60 days'
+               AND node_group NOT IN (SELECT v->>'group' FROM unnest($2::jsonb[]) AS t(v)))
+        INSERT INTO node_group_sleep
+               (cluster_id, node_group, state, original, min_size, asleep_level, since, at, job_id)
+        SELECT DISTINCT ON (t.key) c.id, v->>'group', v->'record'->>'state', (v->'record'->>'original')::int,
+               (v->>'min_size')::int, (v->'record'->>'asleep_level')::int, (v->'record'->>'since')::timestamptz,
+               (v->>'at')::timestamptz, $4::uuid
+          FROM unnest($1::text[], $2::jsonb[]) AS t(key, v)
+          JOIN cluster c ON c.id = v->>'cluster' AND c.tenant = $3::text
+         ORDER BY t.key, (v->>'at')::timestamptz DESC
+        ON CONFLICT (cluster_id, node_group) DO UPDATE
+           SET state = excluded.state, original = excluded.original, min_size = excluded.min_size,
+               asleep_level = excluded.asleep_level, since = excluded.since, at = excluded.at, job_id = excluded.job_id
+         WHERE node_group_sleep.at <= excluded.at
         """
 }

@@ -32,8 +32,26 @@ struct AWSCall: Sendable {
             if request.header("content-type")?.hasPrefix("application/x-www-form-urlencoded") == true {
                 parameters.merge(FormEncoding.decode(String(decoding: request.body, as: UTF8.self))) { _, body in body }
             }
-            action = parameters["Action"] ?? ""
+            action = parameters["Action"] ?? (service == "eks" ? Self.eksAction(request) : "")
             json = .null
+        }
+    }
+
+    /// EKS names its actions by method and path.
+    private static func eksAction(_ request: ServerRequest) -> String {
+        let parts = request.path.split(separator: "/")
+        let collection = parts.count == 1 || parts.count == 3
+        switch (request.method, parts.first) {
+        case ("POST", "tags"): return "TagResource"
+        case ("DELETE", "tags"): return "UntagResource"
+        case (_, "tags"): return "ListTagsForResource"
+        default: break
+        }
+        let what = parts.count > 2 && parts[2] == "node-groups" ? "Nodegroup" : "Cluster"
+        switch request.method {
+        case "GET": return collection ? "List\(what)s" : "Describe\(what)"
+        case "DELETE": return "Delete\(what)"
+        default: return parts.last == "update-config" ? "Update\(what)Config" : "Create\(what)"
         }
     }
 

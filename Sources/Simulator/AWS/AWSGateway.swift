@@ -18,6 +18,10 @@ actor AWSGateway {
     var zones: [String: String] = [:]
     /// What the set-up made, by cluster.
     var resources: [String: ClusterResources] = [:]
+    /// The tags of managed node groups, by ARN.
+    var nodegroupTags: [String: [String: JSONValue]] = [:]
+    /// The Auto Scaling groups of each cluster's managed node group, with the nodes they began with.
+    var nodegroupGroups: [String: [(group: String, count: Int)]] = [:]
     /// Id of each zone.
     var zoneIDs: [String: String] = [:]
     /// Where clients reach this gateway, once it listens.
@@ -116,14 +120,23 @@ actor AWSGateway {
             reply.contentType = "application/x-amz-json-1.0"
             if call.isChange { try await note(call, outcome: "ok", status: reply.status, executed: true) }
             return reply
+        case ("eks", "TagResource"), ("eks", "UntagResource"):
+            if let reply = try tagNodegroup(call, request) {
+                try await note(call, outcome: "ok", status: reply.status, executed: true)
+                return reply
+            }
         default: break
         }
-        let reply = try await link.forward(request)
+        var reply = try await link.forward(request)
+        if call.service == "eks" { try complete(&reply, to: call) }
         if reply.status < 300, case .bytes(let body) = reply.body {
             if call.service == "ec2", call.action == "TerminateInstances" {
                 for id in AWSParameters(call.parameters).list("InstanceId") {
                     await world.instanceWasTerminated(id, actor: actor(call))
                 }
+            }
+            if call.service == "eks", call.action == "UpdateNodegroupConfig" {
+                try await resizeNodegroup(call, request)
             }
             if call.service == "autoscaling", call.isChange {
                 try await reconcileInstances(account(call), region: call.region)

@@ -47,15 +47,23 @@ struct CloudLink: Sendable {
         try await query("ec2", region: region, accessKey: accessKey, version: "2016-11-15", parameters)
     }
 
+    /// A call of EKS of our own.
+    func eks(_ path: String, region: String, accessKey: String, _ body: JSONValue) async throws {
+        _ = try await send(
+            "eks", region: region, accessKey: accessKey, path: path, headers: [("Content-Type", "application/json")],
+            body: Array(body.text.utf8))
+    }
+
     private func send(
-        _ service: String, region: String, accessKey: String, headers: [(name: String, value: String)], body: [UInt8]
+        _ service: String, region: String, accessKey: String, path: String = "/",
+        headers: [(name: String, value: String)], body: [UInt8]
     ) async throws -> [UInt8] {
         let scope = "Credential=\(accessKey)/20260101/\(region)/\(service)/aws4_request"
         let authorization =
             "AWS4-HMAC-SHA256 \(scope), SignedHeaders=host, Signature=\(String(repeating: "0", count: 64))"
         let response = try await transport.send(
             HTTPRequest(
-                method: "POST", url: motoURL + "/", headers: headers + [("Authorization", authorization)], body: body,
+                method: "POST", url: motoURL + path, headers: headers + [("Authorization", authorization)], body: body,
                 timeout: .seconds(60)))
         guard response.status < 300 else { throw Self.error(response) }
         return response.body

@@ -55,6 +55,9 @@ extension AWSGateway {
         for (index, group) in Blueprint(plan: plan, seed: configuration.seed).groups.enumerated() {
             instances += try await launch(group, index: index, plan, key, subnets)
         }
+        if let groups = nodegroupGroups[plan.name] {
+            try await makeNodegroup(plan, count: groups.map(\.count).reduce(0, +), key, subnets)
+        }
         return instances
     }
 
@@ -95,7 +98,7 @@ extension AWSGateway {
         switch group.owner {
         case .ours: tags["cloudoptim.io/pool"] = "default"
         case .managedNodeGroup:
-            tags["eks:nodegroup-name"] = "general"
+            tags["eks:nodegroup-name"] = Self.nodegroup
             tags["eks:cluster-name"] = plan.name
         case .karpenter: tags["karpenter.sh/nodepool"] = "default"
         case .autoScalingGroup, .unknown: break
@@ -137,8 +140,9 @@ extension AWSGateway {
             "Tags.member.1.ResourceId": name,
         ]
         if group.owner == .managedNodeGroup {
+            nodegroupGroups[plan.name, default: []].append((name, group.count))
             parameters["Tags.member.2.Key"] = "eks:nodegroup-name"
-            parameters["Tags.member.2.Value"] = "general"
+            parameters["Tags.member.2.Value"] = Self.nodegroup
             parameters["Tags.member.2.PropagateAtLaunch"] = "true"
             parameters["Tags.member.2.ResourceType"] = "auto-scaling-group"
             parameters["Tags.member.2.ResourceId"] = name

@@ -71,7 +71,7 @@ struct AWSError: Error, Sendable {
 
     func reply(to call: AWSCall) -> ServerReply {
         let requestID = "00000000-0000-4000-8000-000000000000"
-        if call.isJSON {
+        if call.isJSON || call.service == "eks" {
             let prefix = call.service == "sqs" ? "com.amazonaws.sqs#" : ""
             var reply = ServerReply.json(
                 ["__type": .string(prefix + code), "message": .string(message)], status: status)

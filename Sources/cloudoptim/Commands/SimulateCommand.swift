@@ -27,6 +27,8 @@ struct SimulateCommand: AsyncParsableCommand {
         @Option(help: "Pods of each cluster, about.") var pods = 80
         @Option(help: "The AWS account of the clusters, 12 digits.") var account = "123456789012"
         @Option(help: "Part of the nodes that are spot instances.") var spotShare = 0.8
+        @Option(help: "Who owns the nodes, in turn: ours, auto-scaling-group, managed-node-group, karpenter, unknown.")
+        var owners = "ours"
         @Option(help: "Address to listen on.") var host = "127.0.0.1"
         @Option(help: "Port of the Kubernetes API (TLS); 0 takes a free one.") var kubernetesPort = 0
         @Option(help: "Port of AWS and of the control API; 0 takes a free one.") var awsPort = 0
@@ -41,9 +43,17 @@ struct SimulateCommand: AsyncParsableCommand {
             guard seconds.count == 2, seconds[0] <= seconds[1], seconds[0] >= 0 else {
                 throw QueueError(.invalid, "--join '\(join)': wanted two numbers, such as 5,10")
             }
+            let owners = try owners.split(separator: ",").map { text in
+                guard let owner = NodeOwner(rawValue: String(text)) else {
+                    let known = NodeOwner.allCases.map(\.rawValue).joined(separator: ", ")
+                    throw QueueError(.invalid, "--owners '\(text)': wanted some of \(known)")
+                }
+                return (owner: owner, weight: 1)
+            }
             let worlds = clusters.split(separator: ",").map {
                 SimulatedCluster(
-                    name: String($0), account: account, nodeCount: nodes, podCount: pods, spotShare: spotShare)
+                    name: String($0), account: account, nodeCount: nodes, podCount: pods, owners: owners,
+                    spotShare: spotShare)
             }
             let server = SimulatorServer(
                 configuration: SimulatorConfiguration(

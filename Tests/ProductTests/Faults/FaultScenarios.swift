@@ -102,6 +102,17 @@ extension FaultScenario {
                 try await officeHours(scene, at: "2026-11-25T08:10:00Z")
             }, request: { _ in JobRequest(OfficeHours.kind, target: "prod") }),
         FaultScenario(
+            kind: OfficeHoursNodes.kind, name: "in the evening", runs: 3, every: .seconds(60),
+            prepare: { try await OfficeHoursNodesTests.prepare($0, at: "2026-11-24T20:00:00Z") },
+            request: { _ in JobRequest(OfficeHoursNodes.kind, target: "prod") }),
+        FaultScenario(
+            kind: OfficeHoursNodes.kind, name: "in the morning", runs: 3, every: .seconds(60),
+            prepare: { scene in
+                try await OfficeHoursNodesTests.prepare(scene, at: "2026-11-24T20:00:00Z")
+                try await scene.run(JobRequest(OfficeHoursNodes.kind, target: "prod"))
+                try await OfficeHoursNodesTests.prepare(scene, at: "2026-11-25T08:10:00Z")
+            }, request: { _ in JobRequest(OfficeHoursNodes.kind, target: "prod") }),
+        FaultScenario(
             kind: SampleMetrics.kind, runs: 2, every: .seconds(60),
             prepare: { scene in
                 let now = await scene.world.now
@@ -119,6 +130,10 @@ extension FaultScenario {
             }, request: { _ in JobRequest(RemediateOOM.kind, target: "prod") }),
         FaultScenario(
             kind: AnalyseNetwork.kind, runs: 2, prepare: { await AnalyseNetworkTests.prepare($0) },
+            request: { _ in JobRequest(AnalyseNetwork.kind, target: "prod") }),
+        FaultScenario(
+            kind: AnalyseNetwork.kind, name: "with flow logs", runs: 2, recordsLeftOut: ["finding"],
+            prepare: { await MeasuredTrafficTests.prepare($0) },
             request: { _ in JobRequest(AnalyseNetwork.kind, target: "prod") }),
         FaultScenario(
             kind: Notify.kind, name: "to a receiver that honours keys", request: { _ in notification(honoursKey: true) }

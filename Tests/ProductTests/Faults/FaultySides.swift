@@ -152,6 +152,29 @@ struct FaultyCloud: Cloud {
     func persistentlyRequested(_ instances: [InstanceID]) async throws -> Set<InstanceID> {
         try await point.far("cloud.persistentlyRequested") { try await real.persistentlyRequested(instances) }
     }
+    func stop(_ ids: [InstanceID]) async throws { try await point.far("cloud.stop") { try await real.stop(ids) } }
+    func flowLogs(ofSubnets ids: [String]) async throws -> [FlowLogSource] {
+        try await point.far("cloud.flowLogs") { try await real.flowLogs(ofSubnets: ids) }
+    }
+    func flowRecords(
+        _ log: FlowLogSource, from: Date, until: Date, token: String?
+    ) async throws -> FlowLogPage {
+        try await point.far("cloud.flowRecords") {
+            try await real.flowRecords(log, from: from, until: until, token: token)
+        }
+    }
+    func nodeGroups(ofCluster name: String) async throws -> [NodeGroup] {
+        try await point.far("cloud.nodeGroups") { try await real.nodeGroups(ofCluster: name) }
+    }
+    func nodeGroup(_ reference: NodeGroupReference) async throws -> NodeGroup? {
+        try await point.far("cloud.nodeGroup") { try await real.nodeGroup(reference) }
+    }
+    func resize(_ group: NodeGroup, minSize: Int, desired: Int) async throws {
+        try await point.far("cloud.resize") { try await real.resize(group, minSize: minSize, desired: desired) }
+    }
+    func mark(_ group: NodeGroup, _ value: String?) async throws {
+        try await point.far("cloud.mark") { try await real.mark(group, value) }
+    }
     func clusterNames() async throws -> [String] {
         try await point.far("cloud.clusterNames") { try await real.clusterNames() }
     }

@@ -24,6 +24,10 @@ extension FakeWorld {
         }
         lines += workloads.map {
             "workload \($0.name) \($0.replicas ?? -1) suspended:\($0.isSuspended) \(marks($0.annotations))"
+                + " near:\($0.placement.preferredAffinity.count)"
+        }
+        lines += nodeGroups.values.map {
+            "group \($0.reference) \($0.minSize)/\($0.desired) \(marks($0.tags))"
         }
         lines += autoscalers.map {
             "autoscaler \($0.name) \($0.minReplicas ?? -1) \(marks($0.annotations))"

@@ -112,7 +112,7 @@ final class Fleet: Sendable {
         let arguments = [
             "simulate", "--moto-url", try variable("TEST_MOTO_URL"), "--directory", "\(directory)/world", "--clusters",
             clusters, "--nodes", "\(plan.nodes)", "--pods", "\(plan.pods)", "--join", "1,2", "--spot-share",
-            plan.isSpot ? "1" : "0", "--account", plan.account,
+            plan.isSpot ? "1" : "0", "--account", plan.account, "--owners", plan.owners,
         ]
         return try Child(
             program, arguments, environment: environment, directory: directory, name: "simulator")
@@ -250,6 +250,8 @@ struct FleetPlan: Sendable {
     var account = "123456789012"
     /// Whether its nodes are spot instances; else they are paid on demand.
     var isSpot = true
+    /// Who owns the nodes, in turn.
+    var owners = "ours"
 
     /// Polls often and gives up early, so that what goes wrong on purpose is told soon.
     static let impatient = ["K8S_API_RETRY_ATTEMPTS": "1", "SQS_POLL_INTERVAL_SECONDS": "2"]
@@ -277,12 +279,13 @@ extension Trait where Self == FleetScope {
     /// A fleet of the suite's own.
     static func fleet(
         clusters: [String] = [], nodes: Int = 4, pods: Int = 20, environment: [String: String] = [:],
-        account: String = "123456789012", isSpot: Bool = true
+        account: String = "123456789012", isSpot: Bool = true, owners: String = "ours"
     ) -> FleetScope {
         FleetScope(
             plan: FleetPlan(
                 clusters: clusters, nodes: nodes, pods: pods, environment: environment, account: account,
-                isSpot: isSpot))
+                clusters: clusters, nodes: nodes, pods: pods, environment: environment, account: account,
+                isSpot: isSpot, owners: owners))
     }
 }
 

@@ -1,0 +1,200 @@
+import Foundation
+import Infrastructure
+import JobQueue
+import Optimizer
+
+/// `office-hours-nodes`: lets the node groups of a development or staging cluster shrink once its workloads sleep, by their
+/// owner's API, and wakes them before the workloads.
+///
+/// Level-triggered like `office-hours`, and by the same rules: what a group returns to is known twice, on the group as a tag and
+/// in the ledger, and written before anything is done; a person's change wins until the next window.
+public struct OfficeHoursNodes: Job {
+    /// The kind's name.
+    public static let kind: JobKind = "office-hours-nodes"
+    /// Rounds of one run; what is left is done by the next run.
+    static let roundsMax = 6
+    /// What a decision reads of the cluster.
+    static let lists: Set<ClusterList> = [.nodes, .pods]
+
+    /// It takes none.
+    public struct Parameters: Codable, Sendable {
+        /// Asks for a look.
+        public init() {}
+    }
+
+    /// What was asked of a group in the round before: how its row goes on when that is done.
+    struct Memory: Codable, Sendable, Equatable {
+        var asked: [String: NodeGroupSleep] = [:]
+        var slept = 0
+        var woken = 0
+    }
+
+    /// What a decision is made from.
+    public struct Observation: Codable, Sendable {
+        var now: Date
+        var round: Int
+        var cluster: ClusterID
+        var environment: String
+        var policy: ClusterPolicy
+        /// nil: nothing sleeps and nothing shall, so that nobody was asked.
+        var world: World?
+        var rows: [NodeGroupSleep]
+        var reports: [ActionReport]
+        var memory: Memory
+
+        struct World: Codable, Sendable {
+            var groups: [NodeGroup]
+            var nodes: [Node]
+            var pods: [Pod]
+            /// On demand per hour, by type.
+            var prices: [String: MicroDollars]
+        }
+    }
+
+    /// Makes the job of one request.
+    public init(_ parameters: Parameters) {}
+
+    /// Lists nodes, pods and node groups, where the policy or the ledger asks for it.
+    public func observe(_ context: JobContext) async throws -> Observation {
+        let registration = try await context.registration()
+        let policy = try await context.sources.policies.policy(of: registration.id)
+        let rows = try await context.sources.sleepers.nodeGroups(in: registration.id)
+        var observation = Observation(
+            now: context.now, round: context.round, cluster: registration.id, environment: registration.environment,
+            policy: policy, world: nil, rows: rows, reports: context.reports,
+            memory: try context.memory(as: Memory.self) ?? Memory())
+        guard policy.officeHours.shrinksNodeGroups || rows.contains(where: { $0.record.isOpen }) else {
+            return observation
+        }
+        // The cloud first: a node that joins in between belongs to a group that is known.
+        let groups = try await context.cloud(registration).nodeGroups(ofCluster: registration.name)
+        let objects = try await context.cluster(registration).objects(OfficeHoursNodes.lists, now: context.now)
+        if let missing = objects.incomplete(OfficeHoursNodes.lists).first {
+            let reading = objects.reading(missing)
+            throw FarSideError(
+                reading?.outcome == .forbidden ? .forbidden : .fault, "\(missing.rawValue): \(reading?.problem ?? "")")
+        }
+        let types = Set(objects.nodes.compactMap(\.instanceType)).sorted()
+        observation.world = Observation.World(
+            groups: groups, nodes: objects.nodes, pods: objects.pods,
+            prices: try await context.sources.prices.onDemand(region: registration.region, types: types))
+        return observation
+    }
+
+    /// One step for each group that is not as it should be.
+    public func decide(_ observation: Observation) throws -> Decision {
+        guard let world = observation.world else { return Decision(isEmpty: true) }
+        let hours = observation.policy.officeHours
+        let lead = hours.lead.interval + hours.nodeLead.interval
+        let around = hours.hours.openings(around: observation.now, days: -42...42, holidays: hours.holidays)
+        let phase =
+            hours.hours.isAlwaysOpen
+            ? OfficePhase(isAwake: true, since: Date(timeIntervalSince1970: 0))
+            : OfficePhase(openings: around, lead: lead, at: observation.now)
+        let planner = NodeGroupPlanner(
+            cluster: observation.cluster, environment: observation.environment, policy: observation.policy,
+            now: observation.now, phase: phase)
+        var decision = Decision()
+        var memory = observation.memory
+        var known = Dictionary(
+            observation.rows.map { ($0.group, $0) }, uniquingKeysWith: { first, _ in first })
+        var rows: [String: NodeGroupSleep] = [:]
+        settle(observation, into: &decision, rows: &rows, known: &known, memory: &memory)
+        let (subjects, others) = planner.subjects(
+            groups: world.groups, nodes: world.nodes, pods: world.pods, prices: world.prices)
+        var asked: [(action: Action, next: NodeGroupSleep?)] = []
+        for subject in subjects {
+            let name = "\(subject.group.reference)"
+            let before = known[name]
+            let step = planner.step(subject, known: before?.record)
+            decision.findings += step.notes.map { planner.finding($0, of: subject.group.reference) }
+            let least = planner.minSize(subject, row: before)
+            func row(_ record: SleepRecord) -> NodeGroupSleep {
+                NodeGroupSleep(
+                    cluster: observation.cluster, group: name, record: record, minSize: least, at: observation.now)
+            }
+            var record = step.record
+            if record == nil, step.change == nil, let refusal = planner.refusal(subject, known: before?.record) {
+                record = refusal.record
+                decision.findings.append(refusal.finding)
+            }
+            if let record { rows[name] = row(record) }
+            guard let action = planner.action(subject, step, minSize: least, row: before) else { continue }
+            asked.append((action, next(after: step, record ?? before?.record).map(row)))
+        }
+        for (owner, count) in others.sorted(by: { $0.key < $1.key }) {
+            let name = "nodes/\(owner)"
+            guard let left = planner.leftAlone(owner, count: count, known: known[name]?.record) else { continue }
+            decision.findings.append(left.finding)
+            rows[name] = NodeGroupSleep(
+                cluster: observation.cluster, group: name, record: left.record, minSize: 0, at: observation.now)
+        }
+        decision.facts = rows.sorted { $0.key < $1.key }.map { .nodeGroupSleep($0.value) }
+        asked = Array(asked.prefix(Decision.actionsMax))
+        decision.actions = asked.map(\.action)
+        memory.asked = Dictionary(
+            asked.compactMap { pair in pair.next.map { (pair.action.key, $0) } },
+            uniquingKeysWith: { first, _ in first })
+        decision.memory = try JSONText(encoding: memory)
+        let goesOn = !decision.actions.isEmpty || rows.values.contains { $0.record.state == .intended }
+        decision.next = goesOn && observation.round < OfficeHoursNodes.roundsMax ? .again(afterMilliseconds: 0) : .done
+        decision.result = try JSONText(
+            encoding: Summary(
+                isAwake: phase.isAwake, since: phase.since, until: phase.until, groups: world.groups.count,
+                asleep: known.values.count { $0.record.state == .asleep }, slept: memory.slept, woken: memory.woken,
+                leftAlone: others))
+        decision.isEmpty =
+            decision.facts.isEmpty && decision.findings.isEmpty && !goesOn && memory.slept + memory.woken == 0
+        return decision
+    }
+
+    private struct Summary: Encodable {
+        var isAwake: Bool
+        var since: Date
+        var until: Date?
+        var groups: Int
+        var asleep: Int
+        var slept: Int
+        var woken: Int
+        /// Nodes of other owners.
+        var leftAlone: [String: Int]
+    }
+
+    /// How the rows go on that the last round's actions were about.
+    private func settle(
+        _ observation: Observation, into decision: inout Decision, rows: inout [String: NodeGroupSleep],
+        known: inout [String: NodeGroupSleep], memory: inout Memory
+    ) {
+        for report in observation.reports {
+            if report.outcome == .refused {
+                decision.findings.append(
+                    Finding(
+                        "office-hours-nodes-failed", cluster: observation.cluster, subject: report.key, .warning,
+                        "It was refused (\(report.code)): \(report.message)"))
+            }
+            guard report.isDone, var next = memory.asked[report.key] else { continue }
+            if report.code == ActionSender.loweredCode {
+                next.record.state = .overridden
+            } else if next.record.state == .asleep {
+                memory.slept += 1
+                // The size at the moment it was lowered: an autoscaler may have changed it since it was read.
+                if let size = Int(report.code), size > next.record.asleepLevel { next.record.original = size }
+            } else if next.record.state == .waking {
+                memory.woken += 1
+            }
+            next.at = observation.now
+            known[next.group] = next
+            rows[next.group] = next
+        }
+    }
+
+    private func next(after step: SleepStep, _ record: SleepRecord?) -> SleepRecord? {
+        guard var record else { return nil }
+        switch step.change {
+        case .sleep: record.state = .asleep
+        case .wake: record.state = .waking
+        case .clear, nil: return nil
+        }
+        return record
+    }
+}
