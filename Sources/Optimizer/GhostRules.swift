@@ -69,6 +69,8 @@ public enum GhostRules {
         public var sighting: GhostSighting
         /// Whether it is ended now.
         public var ends: Bool
+        /// Whether it is stopped, which keeps its root volume, and not terminated.
+        public var stops: Bool
         /// The group whose API ends it; nil: EC2's.
         public var group: String?
     }
@@ -156,13 +158,17 @@ public enum GhostRules {
         }
         let due = row.firstSeenAt.addingTimeInterval(policy.grace.interval)
         let isDue = row.scans >= policy.scansMin && scan.now >= due
-        let ends = isDue && ghostClass.mayEnd
-        if !ghostClass.mayEnd {
+        // A one-time spot instance cannot be stopped, and who wants its volume kept does not want it terminated.
+        let keepsSpot = policy.stops && instance.capacity == .spot && ghostClass != .grouped
+        let ends = isDue && ghostClass.mayEnd && !keepsSpot
+        if keepsSpot, ghostClass.mayEnd {
+            row.reason = "\(reason); the policy stops ghosts, and a spot instance cannot be stopped: only told"
+        } else if !ghostClass.mayEnd {
             row.reason = "\(reason); only told, never ended"
         } else if !isDue {
             row.reason = "\(reason); \(row.scans) scans agree, its grace runs until \(due.formatted(.iso8601))"
         }
-        return Verdict(sighting: row, ends: ends, group: scan.groups[instance.id])
+        return Verdict(sighting: row, ends: ends, stops: policy.stops, group: scan.groups[instance.id])
     }
 
     private static func shippedPrice(_ instance: Instance) -> MicroDollars {
@@ -182,6 +188,7 @@ public enum GhostRules {
             policy.scanGap = max(policy.scanGap, other.scanGap)
             policy.breakerCount = min(policy.breakerCount, other.breakerCount)
             policy.breakerShare = min(policy.breakerShare, other.breakerShare)
+            policy.stops = policy.stops || other.stops
         }
         return policy
     }

@@ -115,12 +115,16 @@ public struct GhostScan: Job {
         let outcome = GhostRules.outcome(scan)
         let actions = outcome.verdicts.filter(\.ends).prefix(Decision.actionsMax).map { verdict -> Action in
             let row = verdict.sighting
+            let isGrouped = row.ghostClass == .grouped || verdict.group != nil
             let verb: Verb =
-                row.ghostClass == .grouped || verdict.group != nil
+                isGrouped
                 ? .terminateInAutoScalingGroup(instance: row.instance, shrinks: true)
-                : .terminate(instances: [row.instance])
+                : verdict.stops ? .stop(instances: [row.instance]) : .terminate(instances: [row.instance])
             return Action(
-                key: "terminate/\(row.instance)", verb, reason: row.reason, saving: row.perHour, cluster: row.cluster,
+                // What was stopped may be started, and be a ghost once more.
+                key: verdict.stops && !isGrouped
+                    ? "stop/\(row.instance)/\(row.firstSeenAt.formatted(.iso8601))" : "terminate/\(row.instance)",
+                verb, reason: row.reason, saving: row.perHour, cluster: row.cluster,
                 validUntil: scan.now.addingTimeInterval(GhostScan.validSeconds))
         }
         var findings = outcome.verdicts.map { verdict in

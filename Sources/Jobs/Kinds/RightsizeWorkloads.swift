@@ -98,19 +98,8 @@ public struct RightsizeWorkloads: Job {
     /// Recommendations in the first round; then changes, each watched to its end before the next.
     public func decide(_ observation: Observation) throws -> Decision {
         let objects = observation.objects
-        let subjects = objects.workloads.compactMap { workload in
-            SizeSubject(
-                workload, autoscalers: objects.autoscalers,
-                knowsAutoscalers: objects.isComplete([.horizontalAutoscalers, .verticalAutoscalers, .scaledObjects]),
-                policy: observation.policy)
-        }
-        let planner = SizePlanner(
-            cluster: observation.cluster, policy: observation.policy, now: observation.now, subjects: subjects,
-            limits: SizeLimits(
-                limitRanges: objects.limitRanges, quotas: objects.quotas, nodes: objects.nodes,
-                workloads: objects.workloads),
-            usage: Dictionary(grouping: observation.usage, by: \.key).mapValues { $0.map(\.usage) },
-            raises: observation.raises, prices: UnitPrices(nodes: objects.nodes.compactMap(\.instanceType)))
+        let planner = Self.planner(observation)
+        let subjects = planner.subjects
         let all = planner.recommendations()
         var decision = Decision()
         var memory = observation.memory
@@ -145,6 +134,7 @@ public struct RightsizeWorkloads: Job {
                 done: memory.seen.count - memory.watches.count, total: memory.seen.count,
                 note: "\(memory.watches.count) changes are watched")
         }
+        decision.watches = true
         if !decision.actions.isEmpty {
             // What was refused for a moment is asked again a little later.
             let isRetry =
@@ -157,6 +147,24 @@ public struct RightsizeWorkloads: Job {
             decision.next = .again(afterMilliseconds: Int64(max(1, parameters.pollSeconds)) * 1000)
         }
         return decision
+    }
+
+    /// Who judges what was observed.
+    static func planner(_ observation: Observation) -> SizePlanner {
+        let objects = observation.objects
+        let subjects = objects.workloads.compactMap { workload in
+            SizeSubject(
+                workload, autoscalers: objects.autoscalers,
+                knowsAutoscalers: objects.isComplete([.horizontalAutoscalers, .verticalAutoscalers, .scaledObjects]),
+                policy: observation.policy)
+        }
+        return SizePlanner(
+            cluster: observation.cluster, policy: observation.policy, now: observation.now, subjects: subjects,
+            limits: SizeLimits(
+                limitRanges: objects.limitRanges, quotas: objects.quotas, nodes: objects.nodes,
+                workloads: objects.workloads),
+            usage: Dictionary(grouping: observation.usage, by: \.key).mapValues { $0.map(\.usage) },
+            raises: observation.raises, prices: UnitPrices(nodes: objects.nodes.compactMap(\.instanceType)))
     }
 
     /// Whether anything may be disturbed now.

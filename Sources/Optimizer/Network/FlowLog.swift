@@ -99,33 +99,43 @@ public struct TrafficPair: Hashable, Sendable, Codable {
     public var bytes: Int64
 }
 
-/// Sums flow records up by pairs of workloads.
-public enum TrafficMatrix {
-    /// - Returns: pairs by falling cross-zone bytes, then by name; and the bytes of records with an end that was no known
-    ///   pod's at that time (the internet, load balancers, translated addresses).
-    public static func pairs(
-        of records: [FlowRecord], leases: [AddressLease]
-    ) -> (pairs: [TrafficPair], unknownBytes: Int64) {
-        let byAddress = Dictionary(grouping: leases, by: \.address)
-        func holder(_ address: String, _ record: FlowRecord) -> AddressLease? {
-            // The whole interval must be one pod's: else it is open whose bytes they were.
-            byAddress[address]?.first { $0.from <= record.start && ($0.until.map { record.end <= $0 } ?? true) }
+/// Sums flow records up by pairs of workloads, record by record: what it holds grows with the pairs of pods, not with the records.
+public struct TrafficMatrix: Sendable {
+    private struct Ends: Hashable {
+        var source: AddressLease
+        var destination: AddressLease
+    }
+
+    private let byAddress: [String: [AddressLease]]
+    private var sums: [Ends: [String: Int64]] = [:]
+    /// Bytes of records with an end that was no known pod's at that time: the internet, load balancers, translated addresses.
+    public private(set) var unknownBytes: Int64 = 0
+
+    /// Begins with nothing.
+    /// - Parameter leases: whose addresses were when. An address that two had at one time is nobody's.
+    public init(leases: [AddressLease]) { byAddress = Dictionary(grouping: leases, by: \.address) }
+
+    /// Adds a record.
+    /// - Parameter log: the flow log it comes from: a VPC and its subnet may each have one, and write down the same.
+    public mutating func add(_ record: FlowRecord, log: String = "") {
+        guard let source = holder(record.source, record), let destination = holder(record.destination, record) else {
+            unknownBytes += record.bytes
+            return
         }
-        struct Ends: Hashable {
-            var source: AddressLease
-            var destination: AddressLease
+        sums[Ends(source: source, destination: destination), default: [:]]["\(log)/\(record.interface)", default: 0] +=
+            record.bytes
+    }
+
+    private func holder(_ address: String, _ record: FlowRecord) -> AddressLease? {
+        // The whole interval must be one pod's: else it is open whose bytes they were.
+        let found = (byAddress[address] ?? []).filter {
+            $0.from <= record.start && ($0.until.map { record.end <= $0 } ?? true)
         }
-        var sums: [Ends: [String: Int64]] = [:]
-        var unknown: Int64 = 0
-        for record in records {
-            guard let source = holder(record.source, record), let destination = holder(record.destination, record)
-            else {
-                unknown += record.bytes
-                continue
-            }
-            sums[Ends(source: source, destination: destination), default: [:]][record.interface, default: 0] +=
-                record.bytes
-        }
+        return found.count == 1 ? found[0] : nil
+    }
+
+    /// Pairs by falling cross-zone bytes, then by name.
+    public var pairs: [TrafficPair] {
         var pairs: [String: TrafficPair] = [:]
         for (ends, byInterface) in sums {
             // Both interfaces of a packet write it down: the fuller account counts, never the sum.
@@ -139,9 +149,17 @@ public enum TrafficMatrix {
             if ends.source.zone != ends.destination.zone { pair.crossBytes += bytes }
             pairs[key] = pair
         }
-        let ordered = pairs.values.sorted {
+        return pairs.values.sorted {
             ($1.crossBytes, $0.source, $0.destination) < ($0.crossBytes, $1.source, $1.destination)
         }
-        return (ordered, unknown)
+    }
+
+    /// The pairs of a few records, and the bytes of nobody known.
+    public static func pairs(
+        of records: [FlowRecord], leases: [AddressLease]
+    ) -> (pairs: [TrafficPair], unknownBytes: Int64) {
+        var matrix = TrafficMatrix(leases: leases)
+        for record in records { matrix.add(record) }
+        return (matrix.pairs, matrix.unknownBytes)
     }
 }

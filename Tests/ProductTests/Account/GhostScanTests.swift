@@ -43,6 +43,35 @@ struct GhostScanTests {
         #expect(await scene.stores.ghosts.isEmpty)
     }
 
+    @Test(
+        "where the policy stops ghosts they keep their volumes: on demand is stopped, spot is only told, groups shrink")
+    func stops() async throws {
+        for (capacity, grouped, wanted) in [
+            (CapacityType.onDemand, false, ["stop \(AccountScene.ghost)"]), (.spot, false, []),
+            (.spot, true, ["terminate \(AccountScene.ghost)"]),
+        ] {
+            let scene = await Scene(pods: [])
+            try await AccountScene.ghost(scene)
+            var policy = await scene.stores.policy
+            policy.ghosts.stops = true
+            await scene.stores.set(policy)
+            await scene.world.change { world in
+                world.instances[AccountScene.ghost]?.capacity = capacity
+                if grouped {
+                    world.groups[AccountScene.ghost] = "workers"
+                    world.instances[AccountScene.ghost]?.tags["aws:autoscaling:groupName"] = "workers"
+                }
+            }
+            for _ in 0..<26 { try await scan(scene, after: 1) }
+            #expect(await calls(scene) == wanted, "\(capacity)")
+            guard capacity == .onDemand else { continue }
+            // Started again, it is a ghost once more, from the beginning.
+            await scene.world.change { $0.instances[AccountScene.ghost]?.state = .running }
+            for _ in 0..<26 { try await scan(scene, after: 1) }
+            #expect(await calls(scene).count == 2)
+        }
+    }
+
     @Test("one of an Auto Scaling group is ended by the group, which shrinks")
     func grouped() async throws {
         let scene = await Scene(pods: [])

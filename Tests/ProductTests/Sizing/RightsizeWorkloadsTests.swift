@@ -147,6 +147,38 @@ struct RightsizeWorkloadsTests {
         #expect(await closed.world.calls.isEmpty)
     }
 
+    @Test("where the budget holds one change up, the other is watched to its end all the same")
+    func heldUp() async throws {
+        var one = Self.workload("api")
+        var two = Self.workload("web")
+        (one.replicas, two.replicas) = (2, 2)
+        let scene = await Self.scene([one, two], used: ["api": (100, 300), "web": (100, 300)])
+        var policy = await scene.stores.policy
+        policy.rightsizing.workloadsAtOnceMax = 2
+        policy.disruption.evictionsPerHourMax = 3
+        await scene.stores.set(policy)
+        let pods = ["api", "web"].map { name in
+            var pod = Pod(namespace: "web", name: "\(name)-abc-1", uid: "p-\(name)", nodeName: "node-1")
+            pod.labels = ["pod-template-hash": "abc"]
+            pod.createdAt = Self.now.addingTimeInterval(30)
+            var container = Self.container(128, 345, limit: 345)
+            container.lastTermination = ContainerTermination(
+                reason: "OOMKilled", exitCode: 137, finishedAt: Self.now.addingTimeInterval(60))
+            pod.containers = [container]
+            return pod
+        }
+        await scene.world.change { world in for pod in pods { world.pods[pod.name] = pod } }
+        let request = JobRequest(
+            RightsizeWorkloads.kind, parameters: JSONText(text: Self.parameters), target: "prod")
+        try await scene.run(request, lane: .work)
+        let told = await Self.findings(scene)
+        #expect(told.contains { $0.contains("\"code\":\"waits\"") && $0.contains("budget of 3 evictions") })
+        // One of the two was resized, and got back what it had; the other was not touched.
+        let calls = await scene.world.calls
+        #expect(calls.count == 2 && Set(calls).count == 1)
+        #expect(told.contains { $0.contains("rightsize-rolled-back") })
+    }
+
     @Test("what asks for too little is raised, whatever it costs")
     func raises() async throws {
         let scene = await Self.scene(
