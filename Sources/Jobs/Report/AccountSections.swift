@@ -25,7 +25,7 @@ extension ReportSections {
                 use: uses.use(of: volume), policy: question.policy)
         }
         let verdicts = looks.map {
-            ZombieVolumeRules.verdict($0, of: account(question), gap: nil, now: snapshot.capturedAt).sighting
+            ZombieVolumeRules.verdict($0, of: .replay(snapshot), gap: nil, now: snapshot.capturedAt).sighting
         }
         let zombies = verdicts.filter { $0.stage != .used && $0.stage != .kept }.sorted {
             ($1.savingPerHour, $0.volume) < ($0.savingPerHour, $1.volume)
@@ -56,19 +56,12 @@ extension ReportSections {
     /// Instances that bear the cluster's tags and are none of its nodes.
     static func ghosts(_ question: ReportQuestion) -> ReportSection {
         let snapshot = question.snapshot
-        guard let instances = snapshot.instances else {
+        guard snapshot.instances != nil else {
             return ReportSection(
                 "ghosts", title: "Ghost instances", summary: "The AWS account could not be read.",
                 savingPerHour: .zero, confidence: 0)
         }
-        var scan = GhostRules.Scan(
-            now: snapshot.capturedAt, account: account(question),
-            clusters: [
-                GhostRules.Cluster(id: snapshot.cluster.id, name: snapshot.cluster.name, policy: question.policy)
-            ], instances: instances.filter { $0.state == .running || $0.state == .pending },
-            nodes: Set(snapshot.objects.nodes.compactMap(\.instance)))
-        if !snapshot.objects.isComplete([.nodes]) { scan.gap = "the list of nodes is not whole" }
-        let outcome = GhostRules.outcome(scan)
+        let outcome = GhostRules.outcome(.replay(snapshot, question.policy))
         let ghosts = outcome.verdicts.map(\.sighting).filter(\.ghostClass.mayEnd).sorted {
             ($1.perHour, $0.instance) < ($0.perHour, $1.instance)
         }
@@ -84,10 +77,5 @@ extension ReportSections {
             rows: ghosts.map { row in
                 [row.instance.rawValue, row.type, row.ghostClass.rawValue, Money.monthly(row.perHour), row.reason]
             }, notes: notes)
-    }
-
-    /// The rules name an account in what they keep; a report keeps nothing.
-    private static func account(_ question: ReportQuestion) -> AccountTarget {
-        AccountTarget(tenant: "report", account: "report", region: question.snapshot.cluster.region)
     }
 }

@@ -72,8 +72,13 @@ public struct ClusterReport: Codable, Sendable, Equatable {
         ReportSections.nodes,
         ReportSections.spotCandidates,
         ReportSections.packing,
+        ReportSections.nodeSizes,
+        ReportSections.workloadSizes,
+        ReportSections.officeHours,
         ReportSections.zombieVolumes,
         ReportSections.ghosts,
+        ReportSections.network,
+        ReportSections.memory,
     ]
 
     /// The cluster.

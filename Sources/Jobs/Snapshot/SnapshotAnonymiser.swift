@@ -43,8 +43,8 @@ public struct SnapshotAnonymiser {
 
     /// Fields of a snapshot whose form is known here.
     static let snapshotFields: Set<String> = [
-        "version", "cluster", "capturedAt", "serverVersion", "objects", "instances", "volumes", "spotPrices",
-        "onDemandPrices", "spotAdvice", "poolIncidents", "unavailablePools", "remarks", "isAnonymised",
+        "version", "cluster", "capturedAt", "serverVersion", "objects", "instances", "volumes", "nodeGroups",
+        "spotPrices", "onDemandPrices", "spotAdvice", "poolIncidents", "unavailablePools", "remarks", "isAnonymised",
     ]
 
     /// Fields whose texts are words of Kubernetes, of AWS or our own.

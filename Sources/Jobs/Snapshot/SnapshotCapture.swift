@@ -9,12 +9,17 @@ public struct SnapshotCapture: Sendable {
     public var lists: Set<ClusterList>
     /// Whether EC2 instances and EBS volumes are read.
     public var readsCloud: Bool
+    /// Whether groups of nodes are read from the account as well: nothing but office hours is decided by them.
+    public var readsNodeGroups: Bool
     /// Whether prices, advice and incidents are read from our stores.
     public var readsPrices: Bool
 
-    /// Everything, unless said.
-    public init(lists: Set<ClusterList> = Set(ClusterList.allCases), readsCloud: Bool = true, readsPrices: Bool = true)
-    {
+    /// What jobs about nodes decide from, unless said.
+    public init(
+        lists: Set<ClusterList> = Set(ClusterList.allCases), readsCloud: Bool = true, readsNodeGroups: Bool = false,
+        readsPrices: Bool = true
+    ) {
+        self.readsNodeGroups = readsNodeGroups
         self.lists = lists
         self.readsCloud = readsCloud
         self.readsPrices = readsPrices
@@ -60,9 +65,24 @@ public struct SnapshotCapture: Sendable {
             snapshot.instances = found.values.sorted { $0.id < $1.id }
             snapshot.volumes = try await cloud.volumes(state: "available").sorted { $0.id < $1.id }
             let unknown = missing.filter { found[$0] == nil }.count
+            if readsNodeGroups {
+                snapshot.nodeGroups = try await nodeGroups(registration, cloud, into: &snapshot)
+            }
             if unknown > 0 { snapshot.remarks.append("EC2 does not know the instances of \(unknown) nodes") }
         } catch let error as FarSideError {
             snapshot.remarks.append("the AWS account could not be read: \(error.code.rawValue) \(error.farCode)")
+        }
+    }
+
+    /// Groups of nodes are one feature's alone: without permission for them everything else is read all the same.
+    private func nodeGroups(
+        _ registration: ClusterRegistration, _ cloud: any CloudReader, into snapshot: inout ClusterSnapshot
+    ) async throws -> [NodeGroup]? {
+        do {
+            return try await cloud.nodeGroups(ofCluster: registration.name)
+        } catch let error as FarSideError where error.isDefinite {
+            snapshot.remarks.append("groups of nodes could not be read: \(error.code.rawValue) \(error.farCode)")
+            return nil
         }
     }
 

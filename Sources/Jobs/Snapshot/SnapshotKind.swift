@@ -17,7 +17,8 @@ public protocol SnapshotKind: Sendable {
 public enum SnapshotKinds {
     /// All of them.
     public static let all: [any SnapshotKind.Type] = [
-        Defrag.self, RightsizeNodes.self, SpotArbitrage.self,
+        Defrag.self, RightsizeNodes.self, SpotArbitrage.self, RightsizeWorkloads.self, OfficeHours.self,
+        OfficeHoursNodes.self, ZombieVolumes.self, GhostScan.self, RemediateOOM.self, AnalyseNetwork.self,
     ]
 
     /// The kind of that name.

@@ -110,7 +110,7 @@ enum LiveSnapshot {
         let farSides = try LiveFarSides(settings, clusters: clusters, logger: Logger(label: "snapshot"))
         let snapshot: ClusterSnapshot
         do {
-            snapshot = try await SnapshotCapture().take(
+            snapshot = try await SnapshotCapture(readsNodeGroups: true).take(
                 registration, cluster: try await farSides.cluster(registration),
                 cloud: { try await farSides.cloud(registration, session: "snapshot") }, prices: PriceStore(connection),
                 policy: policy, now: try await connection.worldTime())

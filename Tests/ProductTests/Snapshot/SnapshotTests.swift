@@ -119,6 +119,7 @@ struct SnapshotTests {
         }
         var all = SnapshotScene.snapshot
         all.volumes = []
+        all.nodeGroups = []
         all.spotAdvice = ["m5.xlarge": SpotAdvice(range: 2, savingPercent: 50)]
         let pool = SpotPool(region: "us-east-1", zone: "us-east-1a", type: "m5.xlarge")
         all.poolIncidents = [PoolIncident(pool: pool, .noCapacity, at: SnapshotScene.now)]

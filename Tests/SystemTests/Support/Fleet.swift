@@ -284,7 +284,6 @@ extension Trait where Self == FleetScope {
         FleetScope(
             plan: FleetPlan(
                 clusters: clusters, nodes: nodes, pods: pods, environment: environment, account: account,
-                clusters: clusters, nodes: nodes, pods: pods, environment: environment, account: account,
                 isSpot: isSpot, owners: owners))
     }
 }
