@@ -74,7 +74,7 @@ extension SystemTests {
             try await eventually("the nodes are gone", within: .seconds(120)) { try await nodes(fleet).isEmpty }
             #expect(
                 try await fleet.number("SELECT count(*) FROM node_group_status WHERE state = 'asleep'")
-                    == fleet.number("SELECT count(*) FROM node_group_status WHERE original > 0"))
+                    == fleet.number("SELECT count(*) FROM node_group_status WHERE node_group NOT LIKE 'nodes/%'"))
             #expect(
                 try await fleet.number(
                     "SELECT count(DISTINCT split_part(node_group, '/', 1)) FROM node_group_status WHERE state = 'asleep'"
@@ -92,12 +92,13 @@ extension SystemTests {
             try await eventually("everything is awake", within: .seconds(120)) {
                 try await fleet.number(
                     """
-                    SELECT (SELECT count(*) FROM node_group_status WHERE state <> 'awake')
+                    SELECT (SELECT count(*) FROM node_group_status
+                              WHERE state <> 'awake' AND node_group NOT LIKE 'nodes/%')
                          + (SELECT count(*) FROM sleeper_status WHERE state <> 'awake')
                     """) == 0
             }
             // Each group was sized down once and up once.
-            let groups = try await fleet.number("SELECT count(*) FROM node_group_status WHERE original > 0")
+            let groups = try await fleet.number("SELECT count(*) FROM node_group_status WHERE node_group NOT LIKE 'nodes/%'")
             for verb in ["sleep", "wake"] {
                 #expect(
                     try await fleet.number(

@@ -153,7 +153,10 @@ struct NodeGroupPlanner: Sendable {
 
     /// Told once in each phase: nodes of owners whose API sizes no group.
     func leftAlone(_ owner: String, count: Int, known: SleepRecord?) -> (record: SleepRecord, finding: Finding)? {
-        guard !phase.isAwake, policy.officeHours.shrinksNodeGroups, known?.since != phase.since else { return nil }
+        // A node that its group is ending is in no group any more for a while.
+        guard !phase.isAwake, policy.officeHours.shrinksNodeGroups, known?.since != phase.since,
+            now.timeIntervalSince(phase.since) >= NodeGroupPlanner.settling
+        else { return nil }
         let why =
             switch owner {
             case "karpenter": "Karpenter removes nodes by itself once they are empty (its disruption budgets say when)"
