@@ -83,7 +83,11 @@ extension SystemTests {
                 ).output
             ).decode(Report.self)
             #expect(one.costPerHour == other.costPerHour)
-            #expect(one.sections.map(\.savingPerHour) == other.sections.map(\.savingPerHour))
+            // Pods are attributed to workloads by names, which are hashed: the two sections about workloads are empty then.
+            func savings(_ report: Report) -> [Int?] {
+                report.sections.filter { !["workload-sizes", "office-hours"].contains($0.id) }.map(\.savingPerHour)
+            }
+            #expect(savings(one) == savings(other))
 
             let refused = try await fleet.run(["plan", "noop", "--snapshot", "\(folder)/named.json"])
             #expect(refused.status == 66 && refused.errors.contains("does not decide from snapshots"), "\(refused)")

@@ -98,7 +98,8 @@ extension SystemTests {
                     """) == 0
             }
             // Each group was sized down once and up once.
-            let groups = try await fleet.number("SELECT count(*) FROM node_group_status WHERE node_group NOT LIKE 'nodes/%'")
+            let groups = try await fleet.number(
+                "SELECT count(*) FROM node_group_status WHERE node_group NOT LIKE 'nodes/%'")
             for verb in ["sleep", "wake"] {
                 #expect(
                     try await fleet.number(

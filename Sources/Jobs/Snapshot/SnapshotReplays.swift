@@ -84,7 +84,7 @@ extension ZombieVolumes: SnapshotKind {
                         volume: volume,
                         owner: VolumeOwner.of(volume.tags, clusters: [snapshot.cluster.name: snapshot.cluster.id]),
                         use: uses.use(of: volume), policy: policy)
-                }, gone: [], reports: [], round: 0))
+                }, gone: [], reports: [], round: 0, memory: Memory()))
     }
 }
 
@@ -95,7 +95,7 @@ extension GhostScan: SnapshotKind {
             throw QueueError(.invalid, "the snapshot has no instances: the account could not be read")
         }
         return try GhostScan(.init()).decide(
-            Observation(scan: .replay(snapshot, policy), reports: [], round: 0))
+            Observation(scan: .replay(snapshot, policy), reports: [], round: 0, memory: Memory()))
     }
 }
 
