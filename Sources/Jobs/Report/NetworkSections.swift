@@ -12,17 +12,18 @@ extension ReportSections {
         let priced = count == 0 ? 0 : 1 - Double(unpriced) / Double(count)
         let types = Dictionary(
             snapshot.objects.nodes.map { ($0.name, $0.instanceType ?? "?") }, uniquingKeysWith: { first, _ in first })
-        let saving = swaps.swaps.map(\.removal.saving).reduce(.zero, +)
+        let saving = swaps.swaps.map(\.saving).reduce(.zero, +)
         return ReportSection(
             "node-sizes", title: "Sizes of nodes",
             summary:
-                "\(swaps.swaps.count) of \(snapshot.objects.nodes.count) nodes could be of a cheaper type that carries the same pods.",
+                "\(swaps.swaps.flatMap(\.removals).count) of \(snapshot.objects.nodes.count) nodes could be of a cheaper type that carries the same pods.",
             savingPerHour: saving, confidence: priced,
             columns: ["node", "type now", "cheaper type", "$/month less"],
             rows: swaps.swaps.map { swap in
-                [
-                    swap.removal.node.name, types[swap.removal.node.name] ?? "?",
-                    swap.launch.steps.first?.pools.first?.type ?? "?", Money.monthly(swap.removal.saving),
+                let names = swap.removals.map(\.node.name)
+                return [
+                    names.joined(separator: " "), names.map { types[$0] ?? "?" }.joined(separator: " "),
+                    swap.launch.steps.first?.pools.first?.type ?? "?", Money.monthly(swap.saving),
                 ]
             }, notes: ["A node is replaced only where its owner lets us launch: the others are advice for their owner."]
         )
