@@ -76,6 +76,10 @@ struct OfficeHoursNodesTests {
             let mark = try #require(calls.firstIndex { $0.hasPrefix("mark \(name)") })
             #expect(mark < (try #require(calls.firstIndex { $0.hasPrefix("resize \(name)") })))
         }
+        // The scene's own node is in no group: told once, when the groups have had time to end theirs.
+        let told = await Self.findings(scene)
+        try await Self.run(scene, at: "2026-11-24T17:20:00Z")
+        #expect(await Self.findings(scene).count == told.count + 1)
         #expect(try await Self.run(scene, at: "2026-11-25T03:00:00Z").isEmpty)
         #expect(await scene.world.calls == calls)
         // Work begins at nine, workloads wake at a quarter to, nodes ten minutes before that.

@@ -134,6 +134,7 @@ struct ConstraintTests {
                 ("job_limit_age_seconds_check", ["age_seconds": "0"]),
                 ("job_limit_reason_check", ["reason": "repeat('x', 501)"]), ("job_limit_check", ["burst": "NULL"]),
                 ("job_limit_check1", ["weight": "2"]), ("job_limit_check2", ["scope": "'kind'"]),
+                ("job_limit_api_check", ["scope": "'api'", "depth_max": "NULL", "age_seconds": "NULL"]),
             ]),
         Table(
             name: "schema_release", row: ["release": "1"],
