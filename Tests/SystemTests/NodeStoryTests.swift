@@ -136,6 +136,7 @@ extension SystemTests {
 
             // The world has moved on: approved, decided anew, and not done.
             try await scene.set(["modes.packing=propose"])
+            try await scene.run("defrag")
             let third = try await proposal(scene)
             try await scene.scale("web", to: 60)
             try await eventually("there is no room left") { try await scene.pods().count == 60 }
