@@ -89,7 +89,7 @@ extension SystemTests {
                 // The afternoon before: everything runs.
                 try await advance(fleet, to: evening.addingTimeInterval(-1800))
                 try await run(fleet, "office-hours")
-                let awake = try await eventually("everything is ready") {
+                let awake = try await eventually("everything is ready", within: .seconds(90)) {
                     let all = try await deployments(fleet)
                     return all.allSatisfy { $0.status.readyReplicas == $0.spec.replicas } ? all : nil
                 }
@@ -98,7 +98,7 @@ extension SystemTests {
 
                 // Six in the evening: it sleeps, the cluster's own machinery does not.
                 try await advance(fleet, to: evening.addingTimeInterval(30))
-                try await eventually("it sleeps") {
+                try await eventually("it sleeps", within: .seconds(90)) {
                     try await deployments(fleet).allSatisfy {
                         ($0.spec.replicas == 0) == ($0.metadata.namespace != "kube-system")
                     }
@@ -112,7 +112,7 @@ extension SystemTests {
                 try await run(fleet, "office-hours")
                 #expect(try await deployments(fleet).count { $0.spec.replicas == 0 } == marks.count)
                 try await advance(fleet, to: nine.addingTimeInterval(-890))
-                try await eventually("it is awake and ready before nine") {
+                try await eventually("it is awake and ready before nine", within: .seconds(90)) {
                     try await deployments(fleet).allSatisfy {
                         $0.spec.replicas == sizes[$0.key] && $0.status.readyReplicas == $0.spec.replicas
                     }
