@@ -65,6 +65,10 @@ extension Life {
             return false
         }
         _ = try await until("every pod runs again") { try await allRun() }
+        // The plan notes what it saved once it has seen its last step done: nobody turns it off under its hands.
+        _ = try await until("the plan has ended", seconds: 120) {
+            try await !props.ledger.isOpen(kind: "defrag", target: DemoSettings.lifeCluster)
+        }
         try await cloudoptim(
             "policy", "set", DemoSettings.lifeCluster, "modes.packing=observe", "--note", "enough for today")
         let state = try await world.state()
