@@ -14,12 +14,7 @@ struct AccountReadTests {
     let mark = "m" + UUID().uuidString.prefix(8).lowercased()
 
     init() throws {
-        let url = try ProcessInfo.processInfo.environment["TEST_MOTO_URL"] ?? #require(try MotoTests.server.get()).url
-        client = try AWSClient(
-            environment: [
-                "AWS_ENDPOINT_URL": url, "AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "AKIAEXAMPLE",
-                "AWS_SECRET_ACCESS_KEY": "secret",
-            ], transport: HTTPTransport())
+        client = try MotoTests.client()
         cloud = EC2Cloud(client: client)
     }
 

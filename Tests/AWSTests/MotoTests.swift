@@ -20,13 +20,18 @@ struct MotoTests {
     /// Marks what belongs to this test: the server is shared.
     let mark = "m" + UUID().uuidString.prefix(8).lowercased()
 
-    init() throws {
-        let url = try ProcessInfo.processInfo.environment["TEST_MOTO_URL"] ?? #require(try MotoTests.server.get()).url
-        client = try AWSClient(
+    /// A client of the server that `TEST_MOTO_URL` names, or of one of this run's own.
+    static func client() throws -> AWSClient {
+        let url = try ProcessInfo.processInfo.environment["TEST_MOTO_URL"] ?? #require(try server.get()).url
+        return try AWSClient(
             environment: [
                 "AWS_ENDPOINT_URL": url, "AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "AKIAEXAMPLE",
                 "AWS_SECRET_ACCESS_KEY": "secret",
             ], transport: HTTPTransport())
+    }
+
+    init() throws {
+        client = try MotoTests.client()
         cloud = EC2Cloud(client: client)
     }
 

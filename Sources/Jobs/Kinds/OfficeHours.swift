@@ -71,11 +71,7 @@ public struct OfficeHours: Job {
     /// One step for each object that is not as it should be.
     public func decide(_ observation: Observation) throws -> Decision {
         let hours = observation.policy.officeHours
-        let around = hours.hours.openings(around: observation.now, days: -42...42, holidays: hours.holidays)
-        let phase =
-            hours.hours.isAlwaysOpen
-            ? OfficePhase(isAwake: true, since: Date(timeIntervalSince1970: 0))
-            : OfficePhase(openings: around, lead: hours.lead.interval, at: observation.now)
+        let phase = OfficePhase(hours, lead: hours.lead.interval, at: observation.now)
         let planner = SleepPlanner(
             cluster: observation.cluster, environment: observation.environment, policy: observation.policy,
             now: observation.now, phase: phase)
@@ -105,7 +101,7 @@ public struct OfficeHours: Job {
                 rows[subject.object.uid] = sleeper(subject.object, row, observation)
             }
             guard let action = planner.action(subject, step) else { continue }
-            let next = next(after: step, row ?? record).map { sleeper(subject.object, $0, observation) }
+            let next = step.record(after: row ?? record).map { sleeper(subject.object, $0, observation) }
             if case .wake = step.change { wakes.append((action, next)) } else { others.append((action, next)) }
         }
         decision.facts += rows.sorted { $0.key < $1.key }.map { .sleeper($0.value) }
@@ -136,17 +132,14 @@ public struct OfficeHours: Job {
                         "It was refused (\(report.code)): \(report.message)"))
             }
             guard report.isDone, var next = memory.asked[report.key] else { continue }
-            if report.code == ActionSender.loweredCode {
-                next.record.state = .overridden
-            } else if next.record.state == .asleep {
-                memory.slept += 1
-                // The level at the moment it was lowered: an autoscaler may have changed it since it was read.
-                if let level = Int(report.code), level > next.record.asleepLevel { next.record.original = level }
-            } else if next.record.state == .waking {
+            switch next.record.take(report) {
+            case .slept: memory.slept += 1
+            case .woken:
                 memory.woken += 1
                 if let night = OfficeHours.night(next, report.key, observation) {
                     decision.facts.append(.saving(night))
                 }
+            case nil: break
             }
             next.at = observation.now
             known[next.object.uid] = next.record
@@ -171,16 +164,6 @@ public struct OfficeHours: Job {
             key: "saving/\(key)", cluster: observation.cluster, feature: .officeHours, .freed,
             subject: "\(sleeper.object)", before: .dollars(pod.dollars * Double(pods)), after: .zero,
             since: since, until: observation.now)
-    }
-
-    private func next(after step: SleepStep, _ record: SleepRecord?) -> SleepRecord? {
-        guard var record else { return nil }
-        switch step.change {
-        case .sleep: record.state = .asleep
-        case .wake: record.state = .waking
-        case .clear, nil: return nil
-        }
-        return record
     }
 
     private func sleeper(_ object: ObjectReference, _ record: SleepRecord, _ observation: Observation) -> Sleeper {

@@ -85,12 +85,7 @@ public struct OfficeHoursNodes: Job {
     public func decide(_ observation: Observation) throws -> Decision {
         guard let world = observation.world else { return Decision(isEmpty: true) }
         let hours = observation.policy.officeHours
-        let lead = hours.lead.interval + hours.nodeLead.interval
-        let around = hours.hours.openings(around: observation.now, days: -42...42, holidays: hours.holidays)
-        let phase =
-            hours.hours.isAlwaysOpen
-            ? OfficePhase(isAwake: true, since: Date(timeIntervalSince1970: 0))
-            : OfficePhase(openings: around, lead: lead, at: observation.now)
+        let phase = OfficePhase(hours, lead: hours.lead.interval + hours.nodeLead.interval, at: observation.now)
         let planner = NodeGroupPlanner(
             cluster: observation.cluster, environment: observation.environment, policy: observation.policy,
             now: observation.now, phase: phase)
@@ -120,7 +115,7 @@ public struct OfficeHoursNodes: Job {
             }
             if let record { rows[name] = row(record) }
             guard let action = planner.action(subject, step, minSize: least, row: before) else { continue }
-            asked.append((action, next(after: step, record ?? before?.record).map(row)))
+            asked.append((action, step.record(after: record ?? before?.record).map(row)))
         }
         for (owner, count) in others.sorted(by: { $0.key < $1.key }) {
             let name = "nodes/\(owner)"
@@ -173,28 +168,14 @@ public struct OfficeHoursNodes: Job {
                         "It was refused (\(report.code)): \(report.message)"))
             }
             guard report.isDone, var next = memory.asked[report.key] else { continue }
-            if report.code == ActionSender.loweredCode {
-                next.record.state = .overridden
-            } else if next.record.state == .asleep {
-                memory.slept += 1
-                // The size at the moment it was lowered: an autoscaler may have changed it since it was read.
-                if let size = Int(report.code), size > next.record.asleepLevel { next.record.original = size }
-            } else if next.record.state == .waking {
-                memory.woken += 1
+            switch next.record.take(report) {
+            case .slept: memory.slept += 1
+            case .woken: memory.woken += 1
+            case nil: break
             }
             next.at = observation.now
             known[next.group] = next
             rows[next.group] = next
         }
-    }
-
-    private func next(after step: SleepStep, _ record: SleepRecord?) -> SleepRecord? {
-        guard var record else { return nil }
-        switch step.change {
-        case .sleep: record.state = .asleep
-        case .wake: record.state = .waking
-        case .clear, nil: return nil
-        }
-        return record
     }
 }

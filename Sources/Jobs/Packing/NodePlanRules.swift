@@ -48,17 +48,14 @@ struct NodePlanRules {
             mine.closedAt == nil
         else {
             if !memory.isOpened { return try open() }
-            // What its last actions saved is true all the same.
-            let saved = decision.facts
-            decision = Decision(
+            return Decision(
                 findings: [
                     find(
                         "plan-lost", .warning,
                         "The plan is not in the ledger any more: nothing was begun, or it was taken over.")
                 ],
-                next: .stop(reason: "plan-lost"))
-            decision.facts += saved
-            return decision
+                // What its last actions saved is true all the same.
+                facts: decision.facts, next: .stop(reason: "plan-lost"))
         }
         // A list that cannot be read whole now may be in a moment; meanwhile nothing is concluded from it.
         if !seen.snapshot.objects.isComplete(PackingPlanner.lists), !isIdle {
