@@ -57,7 +57,7 @@ jq -R -s --argjson status "$$status" '{ verdict: (if $$status == 0 then "pass" e
 exit "$$status"
 endef
 
-.PHONY: help demo test test-tsan test-asan fuzz load build check format bench bench-quick bench-peers bench-packing bench-fairness bench-scale examples docs chaos chaos-mutants image clean
+.PHONY: help demo test test-tsan test-asan fuzz load build check format bench bench-quick bench-peers bench-packing bench-fairness bench-scale examples docs chaos chaos-mutants upgrade-check image clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -200,6 +200,16 @@ chaos-mutants: ## The same with one guard removed at a time: each must be notice
 	.build/debug/Chaos mutants | tee .run/chaos-mutants/results.log || status=$$?
 	jq -R -s --argjson status "$$status" '{ verdict: (if $$status == 0 then "pass" else "fail" end), results: split("\n") | map(select(. != "")) }' .run/chaos-mutants/results.log >.run/chaos-mutants/report.json
 	exit "$$status"
+
+upgrade-check: ## Upgrades a fleet at work from OLD=<revision or program>, which it builds, to this one, and back: nothing lost, no attempt burnt
+	@tools/install
+	swift build --product cloudoptim
+	mkdir -p .run/upgrade-check
+	rm -f .run/upgrade-check/report.json
+	trap 'tools/services stop .run/upgrade-check/servers' EXIT
+	tools/services start .run/upgrade-check/servers
+	source .run/upgrade-check/servers/env
+	PYTHONDONTWRITEBYTECODE=1 tools/upgrade-check "$${OLD:?names a revision, or an older program}"
 
 image: ## Builds the container image cloudoptim:latest (docker/)
 	docker build -f docker/Dockerfile -t cloudoptim:latest .

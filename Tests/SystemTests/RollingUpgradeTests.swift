@@ -6,11 +6,11 @@ import Testing
 
 extension SystemTests {
     /// An upgrade while work goes on. The older release is this very program; the newer one's schema is simulated by a
-    /// step that adds to every hot table, and by the next release's number. A real older program can be named by
-    /// OLD_PROGRAM, a path; then the schema is made by it, and migrated underneath it by this program.
+    /// step that adds to every hot table, and by the next release's number. `make upgrade-check` does it with a real older
+    /// program.
     @Suite("A rolling upgrade", .fleet(environment: ["WORKER_DRAIN_SECONDS": "5"]), .timeLimit(.minutes(3)))
     struct RollingUpgradeTests {
-        /// What the next release adds: columns with defaults, an index, a table, a wider view.
+        /// What the next release adds: columns with defaults, an index, a table.
         private static let next = """
             ALTER TABLE job ADD COLUMN next_release text NOT NULL DEFAULT 'x';
             ALTER TABLE job_dead ADD COLUMN next_release text NOT NULL DEFAULT 'x';
@@ -24,21 +24,11 @@ extension SystemTests {
             CREATE TABLE next_release_only (id int PRIMARY KEY)
             """
 
-        private static let old = ProcessInfo.processInfo.environment["OLD_PROGRAM"]
-
         @Test(
             "Old and new side by side, the schema migrated underneath: nothing is lost, nothing runs twice, no attempt is burnt"
         )
         func upgrade() async throws {
             let fleet = try Fleet.current
-            let old = Self.old ?? Fleet.program
-            func start(_ program: String, _ role: String) throws -> Child {
-                try program == Fleet.program
-                    ? fleet.start([role])
-                    : Child(
-                        program, [role], environment: fleet.environment, directory: fleet.directory,
-                        name: "old-\(role)-\(UInt16.random(in: 0...UInt16.max))")
-            }
             let wave = 300
             func enqueue(_ milliseconds: Int) async throws {
                 try await fleet.succeed([
@@ -46,30 +36,24 @@ extension SystemTests {
                 ])
             }
             func left() async throws -> Int { try await fleet.number("SELECT count(*) FROM job WHERE kind = 'noop'") }
-            let before = try [start(old, "scheduler"), start(old, "worker"), start(old, "worker")]
+            let before = try [fleet.start(["scheduler"]), fleet.start(["worker"]), fleet.start(["worker"])]
             defer { before.forEach { $0.kill() } }
             for role in before { _ = try await Fleet.port(of: role) }
             try await enqueue(50)
             try await eventually("the old fleet works") { try await left() < wave }
 
             // The schema changes underneath running work; a job's statements are prepared in every old session.
-            if Self.old == nil {
-                let step = try Migration(name: "V9000_next.sql", sql: Self.next)
-                let migrator = Migrator(try Migration.queue + [step], release: Migrator.release + 1)
-                let schema = try #require(fleet.environment["DB_SCHEMA"])
-                #expect(try await migrator.run(on: fleet.database, schema: schema).applied == ["V9000_next.sql"])
-            } else {
-                try await fleet.succeed(["migrate"])
-            }
+            let step = try Migration(name: "V9000_next.sql", sql: Self.next)
+            let migrator = Migrator(try Migration.queue + [step], release: Migrator.release + 1)
+            let schema = try #require(fleet.environment["DB_SCHEMA"])
+            #expect(try await migrator.run(on: fleet.database, schema: schema).applied == ["V9000_next.sql"])
             try await enqueue(50)
             try await eventually("the old fleet works on the new schema", within: .seconds(60)) {
                 try await left() < wave
             }
 
             // New processes come, both work; then the old ones are asked to go, in the middle of jobs.
-            let after = try [
-                start(Fleet.program, "scheduler"), start(Fleet.program, "worker"), start(Fleet.program, "worker"),
-            ]
+            let after = try [fleet.start(["scheduler"]), fleet.start(["worker"]), fleet.start(["worker"])]
             defer { after.forEach { $0.kill() } }
             for role in after { _ = try await Fleet.port(of: role) }
             try await enqueue(3000)
