@@ -65,7 +65,7 @@ private struct HeaderInjector: Injector {
 }
 
 extension HTTPRequest {
-    /// The request with the context's headers (`traceparent`), unless its caller set one.
+    /// The request with the context's headers (`traceparent`, `tracestate`), unless its caller set one.
     func carrying(_ context: InstrumentationContext) -> HTTPRequest {
         if headers.contains(where: { $0.name.lowercased() == "traceparent" }) { return self }
         var request = self

@@ -43,14 +43,20 @@ public struct EffectCall: Sendable {
     public let timeLeft: Duration
     /// The W3C trace context to send on.
     public let traceparent: String?
+    /// What other tracers keep beside it, to be sent with it.
+    public let tracestate: String?
 
     /// Makes a call: for workers and tests.
-    public init(key: String, token: String, request: JSONText, timeLeft: Duration, traceparent: String?) {
+    public init(
+        key: String, token: String, request: JSONText, timeLeft: Duration, traceparent: String?,
+        tracestate: String? = nil
+    ) {
         self.key = key
         self.token = token
         self.request = request
         self.timeLeft = timeLeft
         self.traceparent = traceparent
+        self.tracestate = tracestate
     }
 }
 

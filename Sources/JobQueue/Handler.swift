@@ -70,6 +70,8 @@ public struct ClaimedJob: Sendable {
     public let timeLeft: Duration
     /// The W3C trace context of the enqueue.
     public let traceparent: String?
+    /// What other tracers keep beside it.
+    public let tracestate: String?
     /// Whether it has passed its `start before`: it is settled as cancelled without being run.
     public let isLate: Bool
     /// How long it waited after it was due.
@@ -79,7 +81,7 @@ public struct ClaimedJob: Sendable {
     public init(
         id: JobID, kind: JobKind, tenant: String, target: String, queue: String, lane: Lane, fence: Int64, attempt: Int,
         attemptsMax: Int, parameters: JSONText, checkpoint: JSONText?, timeLeft: Duration, traceparent: String?,
-        isLate: Bool, startDelay: Duration = .zero
+        tracestate: String? = nil, isLate: Bool, startDelay: Duration = .zero
     ) {
         self.id = id
         self.kind = kind
@@ -94,9 +96,13 @@ public struct ClaimedJob: Sendable {
         self.checkpoint = checkpoint
         self.timeLeft = timeLeft
         self.traceparent = traceparent
+        self.tracestate = tracestate
         self.isLate = isLate
         self.startDelay = startDelay
     }
+
+    /// The trace context of the enqueue; nil: nobody traced it.
+    public var trace: TraceHeaders? { TraceHeaders(traceparent: traceparent, tracestate: tracestate) }
 }
 
 /// What a handler has in its hands while it runs: its job, its clocks, and the only ways to change anything.

@@ -20,6 +20,8 @@ public struct JobRequest: Sendable, Codable, Equatable {
     public var queue: String?
     /// The W3C trace context of whoever asked; nil: that of the task that enqueues.
     public var traceparent: String?
+    /// What other tracers keep beside it; counts only together with a `traceparent`.
+    public var tracestate: String?
     /// The dead job this one runs again.
     public var replayOf: JobID?
 
@@ -27,7 +29,7 @@ public struct JobRequest: Sendable, Codable, Equatable {
     public init(
         _ kind: JobKind, parameters: JSONText = .emptyObject, target: String = "", key: IdempotencyKey? = nil,
         delay: Duration? = nil, startBefore: Duration? = nil, lane: Lane? = nil, queue: String? = nil,
-        traceparent: String? = nil, replayOf: JobID? = nil
+        traceparent: String? = nil, tracestate: String? = nil, replayOf: JobID? = nil
     ) {
         self.kind = kind
         self.parameters = parameters
@@ -38,6 +40,7 @@ public struct JobRequest: Sendable, Codable, Equatable {
         self.lane = lane
         self.queue = queue
         self.traceparent = traceparent
+        self.tracestate = tracestate
         self.replayOf = replayOf
     }
 }

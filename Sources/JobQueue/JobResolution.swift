@@ -32,6 +32,8 @@ public struct ResolvedJob: Sendable, Equatable {
     public var attemptsMax: Int
     /// The W3C trace context of whoever asked.
     public var traceparent: String?
+    /// What other tracers keep beside it.
+    public var tracestate: String?
     /// The dead job this one runs again.
     public var replayOf: JobID?
     /// Whether whoever enqueues may push the id to the broker at once.
@@ -82,6 +84,8 @@ extension NewJob {
         if request.target.utf8.count > NewJob.keyBytesMax || request.target.utf8.contains(0) {
             throw spec.refusal("target: wanted at most \(NewJob.keyBytesMax) bytes without U+0000")
         }
+        let given = TraceHeaders(traceparent: request.traceparent, tracestate: request.tracestate)
+        let trace = given ?? TraceHeaders.current
         return ResolvedJob(
             id: id, kind: spec.kind, queue: try queue(), lane: request.lane ?? spec.lane, parameters: parameters,
             target: request.target, key: key, limitKey: try spec.limit.map { try expand($0.key, "limit.key") },
@@ -89,7 +93,7 @@ extension NewJob {
             delay: request.delay ?? .zero,
             startBefore: request.startBefore ?? spec.startBeforeSeconds.map { .seconds($0) },
             timeoutSeconds: spec.timeoutSeconds, attemptsMax: spec.retries.attemptsMax,
-            traceparent: request.traceparent ?? TraceParent.current, replayOf: request.replayOf,
+            traceparent: trace?.traceparent, tracestate: trace?.tracestate, replayOf: request.replayOf,
             isPushedAtOnce: spec.isPushedAtOnce)
     }
 

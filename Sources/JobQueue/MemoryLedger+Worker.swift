@@ -66,7 +66,8 @@ extension MemoryLedger {
             id: row.job.id, kind: row.job.kind, tenant: row.tenant, target: row.job.target, queue: row.job.queue,
             lane: row.job.lane, fence: row.fence, attempt: row.attempt, attemptsMax: row.job.attemptsMax,
             parameters: row.job.parameters, checkpoint: row.checkpoint, timeLeft: .seconds(row.job.timeoutSeconds),
-            traceparent: row.job.traceparent, isLate: row.lateAt.map { $0 < now } ?? false,
+            traceparent: row.job.traceparent, tracestate: row.job.tracestate,
+            isLate: row.lateAt.map { $0 < now } ?? false,
             startDelay: .seconds(max(0, now.timeIntervalSince(row.runAt))))
     }
 

@@ -47,6 +47,7 @@ struct ExportDocument: Encodable {
     struct SpanDocument: Encodable {
         let traceId: String
         let spanId: String
+        let traceState: String?
         let parentSpanId: String?
         let flags: Int
         let name: String
@@ -67,6 +68,7 @@ struct ExportDocument: Encodable {
         struct Link: Encodable {
             let traceId: String
             let spanId: String
+            let traceState: String?
             let attributes: [KeyValue]
         }
 
@@ -81,6 +83,7 @@ extension ExportDocument.SpanDocument {
     init(_ span: FinishedSpan) {
         traceId = span.trace.traceID.description
         spanId = span.trace.spanText
+        traceState = span.trace.state?.text
         parentSpanId = span.parent.map(Hexadecimal.text)
         flags = span.trace.isSampled ? 1 : 0
         name = span.name
@@ -95,7 +98,7 @@ extension ExportDocument.SpanDocument {
         }
         links = span.links.map {
             Link(
-                traceId: $0.trace.traceID.description, spanId: $0.trace.spanText,
+                traceId: $0.trace.traceID.description, spanId: $0.trace.spanText, traceState: $0.trace.state?.text,
                 attributes: ExportDocument.pairs($0.attributes))
         }
         status = Status(code: Self.number(of: span.status?.code), message: span.status?.message)

@@ -1,6 +1,6 @@
 import Tracing
 
-/// Which span of which trace. Source: W3C Trace Context, level 1, section 3.2 (`traceparent`).
+/// Which span of which trace. Source: W3C Trace Context, level 1, sections 3.2 (`traceparent`) and 3.3 (`tracestate`).
 public struct TraceContext: Sendable, Hashable {
     /// 128 bits, never all zero.
     public let traceID: TraceID
@@ -8,16 +8,20 @@ public struct TraceContext: Sendable, Hashable {
     public let spanID: UInt64
     /// Whether whoever began the trace records it.
     public let isSampled: Bool
+    /// What other tracers keep beside it; handed on as it came.
+    public let state: TraceState?
 
     /// Names a span.
-    public init(traceID: TraceID, spanID: UInt64, isSampled: Bool) {
+    public init(traceID: TraceID, spanID: UInt64, isSampled: Bool, state: TraceState? = nil) {
         self.traceID = traceID
         self.spanID = spanID
         self.isSampled = isSampled
+        self.state = state
     }
 
     /// Reads `00-<32 hex>-<16 hex>-<2 hex>`; of a later version, the same four fields. nil: it is not of that form.
-    public init?(traceparent: String) {
+    /// - Parameter tracestate: the header beside it; one that is not of its form is as if it were not there.
+    public init?(traceparent: String, tracestate: String? = nil) {
         let bytes = Array(traceparent.utf8)
         let dash = UInt8(ascii: "-")
         guard bytes.count >= 55, bytes[2] == dash, bytes[35] == dash, bytes[52] == dash,
@@ -27,7 +31,9 @@ public struct TraceContext: Sendable, Hashable {
             let span = Hexadecimal.number(bytes[36..<52]), let flags = Hexadecimal.number(bytes[53..<55]),
             high != 0 || low != 0, span != 0
         else { return nil }
-        self.init(traceID: TraceID(high: high, low: low), spanID: span, isSampled: flags & 1 == 1)
+        self.init(
+            traceID: TraceID(high: high, low: low), spanID: span, isSampled: flags & 1 == 1,
+            state: tracestate.flatMap { TraceState($0) })
     }
 
     /// The header's value, of version 00.

@@ -224,12 +224,13 @@ final class ActiveRun: JobRun, Sendable {
         guard left > .milliseconds(500) else {
             throw QueueError(.transient, "effect '\(entry.key)' not sent: only \(left) of the run remain")
         }
+        let trace = TraceHeaders.current ?? job.trace
         let response: JSONText
         do {
             response = try await call(
                 EffectCall(
                     key: entry.key, token: entry.token, request: entry.request, timeLeft: left,
-                    traceparent: TraceParent.current ?? job.traceparent))
+                    traceparent: trace?.traceparent, tracestate: trace?.tracestate))
         } catch let refusal as EffectRefused {
             count(entry, "refused")
             try await complete(entry.key, .refused, try JSONText(encoding: refusal))

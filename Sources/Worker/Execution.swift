@@ -19,11 +19,11 @@ struct Execution: Sendable {
     /// to it, so that no trace is open for days.
     func run(_ run: ActiveRun) async {
         let job = run.job
-        let origin = TraceParent.context(job.traceparent)
+        let origin = TraceHeaders.context(job.trace)
         let isFirst = job.fence == 1
         await withSpan("run \(job.kind)", context: isFirst ? origin : .topLevel, ofKind: .consumer) { span in
             if !isFirst, job.traceparent != nil { span.addLink(SpanLink(context: origin, attributes: [:])) }
-            let end = await self.end(run, traceparent: TraceParent.text(span.context))
+            let end = await self.end(run, trace: TraceHeaders(span.context) ?? job.trace)
             guard span.isRecording else { return }
             span.updateAttributes { $0.describe(run, end: end) }
             if end == "retried" || end == "dead" { span.setStatus(SpanStatus(code: .error, message: end)) }
@@ -31,12 +31,12 @@ struct Execution: Sendable {
     }
 
     /// Runs the handler and settles; says how it ended.
-    private func end(_ run: ActiveRun, traceparent: String?) async -> String {
+    private func end(_ run: ActiveRun, trace: TraceHeaders?) async -> String {
         let job = run.job
         let start = ContinuousClock.now
         Metrics.Timer(label: "job_start_delay_seconds", dimensions: [("lane", String(job.lane.rawValue))])
             .recordNanoseconds(Int64(job.startDelay.seconds * 1e9))
-        let (verdict, afterCommit) = await verdict(of: run, traceparent)
+        let (verdict, afterCommit) = await verdict(of: run, trace)
         run.beginSettling()
         var isSettled = false
         if let verdict {
@@ -59,7 +59,7 @@ struct Execution: Sendable {
 
     /// What the run came to; nil when nothing may be written any more.
     private func verdict(
-        of run: ActiveRun, _ traceparent: String?
+        of run: ActiveRun, _ trace: TraceHeaders?
     ) async -> (Settlement.Verdict?, (@Sendable () async -> Void)?) {
         let job = run.job
         if job.isLate { return (.cancelled(reason: "late: it was not started in time"), nil) }
@@ -75,13 +75,13 @@ struct Execution: Sendable {
             } onCancel: {
                 task.cancel()
             }
-            return (try verdict(of: outcome, traceparent), outcome.afterCommit)
+            return (try verdict(of: outcome, trace), outcome.afterCommit)
         } catch {
             return (verdict(of: error, run, spec), nil)
         }
     }
 
-    private func verdict(of outcome: Outcome, _ traceparent: String?) throws -> Settlement.Verdict {
+    private func verdict(of outcome: Outcome, _ trace: TraceHeaders?) throws -> Settlement.Verdict {
         guard outcome.followUps.count <= Self.followUpsMax else {
             throw QueueError(
                 .invalid, "outcome: found \(outcome.followUps.count) follow-ups, wanted at most \(Self.followUpsMax)")
@@ -95,7 +95,9 @@ struct Execution: Sendable {
                 throw QueueError(.invalid, "follow-up of kind '\(request.kind)': this worker knows no such kind")
             }
             var request = request
-            request.traceparent = request.traceparent ?? traceparent
+            if request.traceparent == nil {
+                (request.traceparent, request.tracestate) = (trace?.traceparent, trace?.tracestate)
+            }
             return NewJob(request: request, spec: spec)
         }
         if let after = outcome.againAfter { return .snooze(after: after, records: outcome.records, followUps: jobs) }

@@ -248,8 +248,8 @@ struct Settings: Sendable {
         }
     }
 
-    /// `TRACEPARENT`: the trace that a command belongs to, as other tools pass it on. nil: none.
-    var traceparent: String? { text("TRACEPARENT") }
+    /// `TRACEPARENT` and `TRACESTATE`: the trace that a command belongs to, as other tools pass it on. nil: none.
+    var trace: TraceHeaders? { TraceHeaders(traceparent: text("TRACEPARENT"), tracestate: text("TRACESTATE")) }
 
     /// `name=value` pairs, separated by commas; values are percent-encoded, as W3C Baggage says.
     private func pairs(_ name: String, _ list: String?) throws -> [(name: String, value: String)] {

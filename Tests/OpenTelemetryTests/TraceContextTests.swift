@@ -34,6 +34,43 @@ struct TraceContextTests {
         ])
     func refused(_ text: String) { #expect(TraceContext(traceparent: text) == nil) }
 
+    @Test(
+        "a list of entries is read, and written without blanks",
+        arguments: [
+            ("rojo=00f067aa0ba902b7", nil), ("rojo=1,congo=2", nil), ("rojo=1 ,\tcongo=2", "rojo=1,congo=2"),
+            ("rojo=1,,congo=2,", "rojo=1,congo=2"), ("fw529a3039@dt=FfIhbUFmZ/8d*", nil), ("0a_-*/=x", nil),
+            ("a= b", nil), ("a=1,a=2,b=3", "a=1,b=3"),
+        ] as [(String, String?)])
+    func state(_ header: String, _ written: String?) {
+        #expect(TraceState(header)?.text == written ?? header)
+    }
+
+    @Test(
+        "what is not of the form is no list, and the trace goes on without it",
+        arguments: [
+            "", " , ", "a", "=1", "a=", "A=1", "a=1=2", "a b=1", "a@=1", "@a=1", "a@b@c=1", "é=1", "a=é", "_a=1",
+            "a=1\r\nX-Evil: 1", "a=\u{7f}", String(repeating: "k", count: 257) + "=1",
+            "a=" + String(repeating: "v", count: 257), (0...32).map { "k\($0)=v" }.joined(separator: ","),
+        ])
+    func noState(_ header: String) throws {
+        #expect(TraceState(header) == nil)
+        let context = try #require(TraceContext(traceparent: Self.text, tracestate: header))
+        #expect(context.state == nil)
+    }
+
+    @Test("over 512 bytes whole entries are left out: first long ones, then from the end")
+    func longState() throws {
+        let long = "long=" + String(repeating: "v", count: 200)
+        let short = (1...10).map { "k\($0)=" + String(repeating: "v", count: 40) }
+        let kept = try #require(TraceState(([short[0], long] + short.dropFirst()).joined(separator: ",")))
+        #expect(kept.text == short.joined(separator: ","))
+        let many = (1...20).map { "k\($0)=" + String(repeating: "v", count: 40) }
+        let first = try #require(TraceState(many.joined(separator: ",")))
+        #expect(first.text.utf8.count <= TraceState.bytesMax)
+        #expect(many.joined(separator: ",").hasPrefix(first.text + ","))
+        #expect(TraceState(String(repeating: long + ",", count: 200)) == nil, "not even read")
+    }
+
     @Test("a ratio records that share of traces, the same ones in every process, whole traces only")
     func ratio() throws {
         let sampler = try #require(TraceSampler(name: "parentbased_traceidratio", argument: "0.25"))

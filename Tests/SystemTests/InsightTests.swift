@@ -182,7 +182,9 @@ extension SystemTests {
             let trace = "4bf92f3577b34da6a3ce929d0e0e4736"
             try await fleet.run(
                 ["enqueue", "noop"],
-                environment: settings.merging(["TRACEPARENT": "00-\(trace)-00f067aa0ba902b7-01"]) { $1 }
+                environment: settings.merging([
+                    "TRACEPARENT": "00-\(trace)-00f067aa0ba902b7-01", "TRACESTATE": "congo=t61rcWkgMzE",
+                ]) { $1 }
             ).expectSuccess()
             func span(_ name: String, in trace: String = trace) -> [String: String]? {
                 collector.output.split(separator: "\n").compactMap { line in
@@ -196,19 +198,29 @@ extension SystemTests {
             #expect(run["parent"] == enqueue["span"])
             #expect(run["service"] == "cloudoptim-worker" && enqueue["service"] == "cloudoptim-enqueue")
             #expect(run["token"] == "open sesame")
+            #expect(run["state"] == "congo=t61rcWkgMzE" && enqueue["state"] == run["state"])
 
             // The same from SQL, within the caller's own trace.
             let other = "4bf92f3577b34da6a3ce929d0e0e4737"
-            let bySQL = "SELECT enqueue('noop', traceparent => $1)"
-            _ = try await fleet.rows(bySQL, [.text("00-\(other)-00f067aa0ba902b8-01")])
+            let bySQL = "SELECT enqueue('noop', traceparent => $1, tracestate => $2)"
+            _ = try await fleet.rows(bySQL, [.text("00-\(other)-00f067aa0ba902b8-01"), .text("rojo=1")])
             let second = try await eventually("its run is exported, too") { span("run noop", in: other) }
-            #expect(second["parent"] == "00f067aa0ba902b8")
+            #expect(second["parent"] == "00f067aa0ba902b8" && second["state"] == "rojo=1")
             worker.kill()
-            let odd = try await fleet.text(bySQL, [.text("nonsense")])
-            #expect(
-                try await fleet.number(
-                    "SELECT count(*) FROM job WHERE id = $1::uuid AND traceparent IS NULL", [.text(try #require(odd))])
-                    == 1)
+            let odd = [("nonsense", "a=1"), ("00-\(other)-00f067aa0ba902b8-01", String(repeating: "a", count: 513))]
+            for (parent, state) in odd {
+                let id = try #require(try await fleet.text(bySQL, [.text(parent), .text(state)]))
+                let kept =
+                    "SELECT count(*) FROM job WHERE id = $1::uuid AND tracestate IS NULL AND (traceparent IS NULL) = $2"
+                #expect(try await fleet.number(kept, [.text(id), .bool(parent == "nonsense")]) == 1)
+            }
+            // A command without a collector hands on what it was given.
+            let id = try await fleet.run(
+                ["enqueue", "noop"],
+                environment: ["TRACEPARENT": "00-\(other)-00f067aa0ba902b8-01", "TRACESTATE": "rojo=2"])
+            #expect(id.status == 0, "\(id)")
+            let carried = "SELECT count(*) FROM job WHERE traceparent = $1 AND tracestate = 'rojo=2'"
+            #expect(try await fleet.number(carried, [.text("00-\(other)-00f067aa0ba902b8-01")]) == 1)
         }
 
         @Test(
@@ -236,7 +248,7 @@ extension SystemTests {
                         names = {a["key"]: a["value"].get("stringValue", "") for a in r["resource"]["attributes"]}
                         for s in (s for scope in r["scopeSpans"] for s in scope["spans"]):
                             print(json.dumps({"name": s["name"], "trace": s["traceId"], "span": s["spanId"],
-                                "parent": s.get("parentSpanId", ""), "service": names["service.name"],
+                                "parent": s.get("parentSpanId", ""), "state": s.get("traceState", ""), "service": names["service.name"],
                                 "token": self.headers.get("x-token", "")}), flush=True)
                     self.send_response(200)
                     self.send_header("Content-Length", "0")

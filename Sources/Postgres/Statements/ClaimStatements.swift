@@ -14,7 +14,7 @@ enum ClaimStatements {
     /// What a claimed row returns, in the order that `run` reads.
     private static let columns = """
         j.id, j.fence, j.kind, j.tenant, j.target, j.queue, j.lane, j.attempt, j.max_attempts, j.args, j.checkpoint,
-                      j.timeout_seconds, j.traceparent, coalesce(j.late_at < now(), false),
+                      j.timeout_seconds, j.traceparent, j.tracestate, coalesce(j.late_at < now(), false),
                       greatest(0, extract(epoch FROM now() - j.run_at))::float8
         """
 
@@ -78,7 +78,7 @@ enum ClaimStatements {
             RETURNING \(columns))
         SELECT * FROM u
         UNION ALL
-        SELECT c.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+        SELECT c.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
           FROM c WHERE c.is_gated AND NOT $4
         """
 
@@ -139,7 +139,7 @@ enum ClaimStatements {
             target: try row.string(4), queue: try row.string(5),
             lane: Lane(rawValue: Int16(try row.int(6))) ?? .work, fence: fence, attempt: Int(try row.int(7)),
             attemptsMax: Int(try row.int(8)), parameters: try row.json(9), checkpoint: try row.jsonIfPresent(10),
-            timeLeft: .seconds(try row.int(11)), traceparent: row.text(12), isLate: try row.bool(13),
-            startDelay: .seconds(try row.double(14)))
+            timeLeft: .seconds(try row.int(11)), traceparent: row.text(12), tracestate: row.text(13),
+            isLate: try row.bool(14), startDelay: .seconds(try row.double(15)))
     }
 }

@@ -7,10 +7,10 @@ enum EnqueueStatements {
         WITH u AS (
             SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::jsonb[], $7::text[],
                                  $8::float8[], $9::float8[], $10::float8[], $11::bigint[], $12::bigint[], $13::text[],
-                                 $14::bigint[], $15::text[], $16::float8[], $17::float8[], $18::text[], $19::uuid[])
+                                 $14::bigint[], $15::text[], $16::float8[], $17::float8[], $18::text[], $19::text[], $20::uuid[])
                 AS u(id, kind, queue, lane, target, args, key, release_seconds, delay_seconds, late_seconds,
                      timeout_seconds, max_attempts, limit_key, limit_max, rate_key, rate_per_second, rate_burst,
-                     traceparent, replay_of)),
+                     traceparent, tracestate, replay_of)),
         t AS (
             SELECT u.*, CASE WHEN u.target = '' THEN '' ELSE coalesce(
                 (SELECT g.tenant FROM job_target g WHERE g.target = u.target ORDER BY g.fan_out LIMIT 1), '') END AS tenant
@@ -22,11 +22,11 @@ enum EnqueueStatements {
               FROM t ORDER BY 1
             ON CONFLICT (key) DO NOTHING RETURNING job_id)
         INSERT INTO job (id, queue, kind, tenant, target, lane, run_at, late_at, timeout_seconds, max_attempts, limit_key,
-                         limit_max, rate_key, rate_per_second, rate_burst, args, traceparent, replay_of)
+                         limit_max, rate_key, rate_per_second, rate_burst, args, traceparent, tracestate, replay_of)
         SELECT id, queue, kind, tenant, target, lane, now() + make_interval(secs => delay_seconds),
                now() + make_interval(secs => delay_seconds + late_seconds), timeout_seconds, max_attempts,
                replace(limit_key, '${tenant}', tenant), limit_max, replace(rate_key, '${tenant}', tenant),
-               rate_per_second, rate_burst, args, traceparent, replay_of
+               rate_per_second, rate_burst, args, traceparent, tracestate, replay_of
           FROM t WHERE id IN (SELECT job_id FROM k) ORDER BY id
         ON CONFLICT (id) DO NOTHING RETURNING id
         """
@@ -119,6 +119,7 @@ enum EnqueueStatements {
             .doubleArray(jobs.map { $0.rate?.perSecond }),
             .doubleArray(jobs.map { $0.rate?.burst }),
             .textArray(jobs.map(\.traceparent)),
+            .textArray(jobs.map(\.tracestate)),
             .optionalUUIDArray(jobs.map(\.replayOf)),
         ]
     }

@@ -49,7 +49,7 @@ struct EnqueueCommand: AsyncParsableCommand {
     func run() async throws {
         let settings = Settings()
         let exporter = try Telemetry.trace(settings, role: "enqueue", Logger(label: "enqueue"))
-        let origin = TraceParent.context(settings.traceparent)
+        let origin = TraceHeaders.context(settings.trace)
         let result = await Result {
             try await withSpan("enqueue \(kind)", context: origin, ofKind: .producer) { _ in try await enqueue(settings)
             }
@@ -70,10 +70,12 @@ struct EnqueueCommand: AsyncParsableCommand {
             throw QueueError(
                 target.isEmpty ? .invalid : .notFound, "kind '\(kind)' is about one \(spec.fanOut.rawValue): \(found)")
         }
+        // Without a tracer of its own the command hands on what it was given.
+        let trace = TraceHeaders.current ?? settings.trace
         let request = JobRequest(
             spec.kind, parameters: JSONText(text: parameters), target: target,
             key: key.map { IdempotencyKey($0, release: .after(.seconds(86_400))) },
-            delay: delay > 0 ? .seconds(delay) : nil)
+            delay: delay > 0 ? .seconds(delay) : nil, traceparent: trace?.traceparent, tracestate: trace?.tracestate)
         let shortCut = PushShortCut(try settings.redis.map { RedisBroker($0, prefix: settings.redisPrefix) })
         var left = count
         while left > 0 {
