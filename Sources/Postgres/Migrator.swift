@@ -42,6 +42,7 @@ public struct Migration: Sendable, Comparable {
                 ("V014_first_slots.sql", PackageResources.V014_first_slots_sql),
                 ("V015_enqueue_targets.sql", PackageResources.V015_enqueue_targets_sql),
                 ("V016_tracestate.sql", PackageResources.V016_tracestate_sql),
+                ("V017_schedule_health.sql", PackageResources.V017_schedule_health_sql),
             ].map { try Migration(name: $0.0, sql: String(decoding: $0.1, as: UTF8.self)) }
         }
     }

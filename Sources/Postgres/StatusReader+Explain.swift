@@ -51,6 +51,15 @@ extension StatusReader {
                 "run \(attempt["fence"]) began at \(attempt["started_at"]) and ended by \(attempt["how"])"
                     + (error.isEmpty ? "" : " \(error)"))
         }
+        // Runs that ended well, or with the wish for another, leave no attempt of their own.
+        if !["", "0"].contains(job["snoozes"]) {
+            story.append("\(job["snoozes"]) runs ended with the wish to run again later")
+        }
+        if job["state"] == "done", !job["claimed_at"].isEmpty {
+            story.append(
+                "run \(job["fence"]) began at \(job["claimed_at"]) on worker \(job["worker_id"]), attempt \(job["attempt"]), and ended well"
+            )
+        }
         for effect in job.list("effects") {
             story.append("effect \(effect["key"]) (\(effect["class"])): \(effect["state"])")
         }
@@ -58,6 +67,7 @@ extension StatusReader {
         case "running", "cancelling": story += running(job)
         case "done", "cancelled", "dead":
             story.append("ended at \(job["finished_at"])\(job["reason"].isEmpty ? "" : ": " + job["reason"])")
+            if !job["result"].isEmpty { story.append("result: \(job["result"])") }
             if !job["replayed_by"].isEmpty { story.append("job \(job["replayed_by"]) runs it again") }
         default: break
         }

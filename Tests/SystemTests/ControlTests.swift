@@ -27,6 +27,8 @@ extension SystemTests {
             #expect(rows[0].until == nil)
             #expect(try await fleet.succeed(["resume", "kind", "noop"]).output == "kind noop: goes on\n")
             try await eventually("it runs now") { try await fleet.state(of: id) == "done" }
+            let life = try await fleet.succeed(["jobs", "explain", id]).output
+            #expect(life.contains(#/run 1 began at .* on worker .*, attempt 1, and ended well\nended at /#), "\(life)")
             #expect(try await fleet.succeed(["pauses"]).output == "nothing is paused\n")
         }
 
@@ -238,10 +240,12 @@ extension SystemTests {
             #expect(second.map(\.job) == first.map(\.job))
 
             try await fleet.succeed(["pause", "schedule", id, "--by", "anna", "--for", "1h"])
-            struct Row: Decodable { var id: String; var paused_by: String?; var late_seconds: Double }
+            struct Row: Decodable { var id: String; var last_slot, paused_by: String?; var late_seconds: Double }
             let rows: [Row] = try await fleet.succeed(["schedules", "-o", "json"]).json()
             #expect(rows.first { $0.id == id }?.paused_by == "anna")
             #expect(rows.first { $0.id == id }?.late_seconds == 0)
+            // No scheduler runs here: by itself it has not fired yet.
+            #expect(rows.count > 3 && rows.allSatisfy { $0.last_slot == nil }, "\(rows)")
 
             let range = ["schedules", "backfill", id, "--from", "2026-01-01T00:00:00Z", "--to", "2026-01-01T01:00:00Z"]
             let counted = try await fleet.succeed(range).output
