@@ -16,6 +16,8 @@ public enum AWSService: String, Sendable, CaseIterable {
     case pricing
     /// CloudWatch Logs.
     case logs
+    /// Objects.
+    case s3
 
     /// The service's part of `AWS_ENDPOINT_URL_<…>`.
     var environmentName: String {
@@ -27,6 +29,7 @@ public enum AWSService: String, Sendable, CaseIterable {
         case .eks: "EKS"
         case .pricing: "PRICING"
         case .logs: "CLOUDWATCH_LOGS"
+        case .s3: "S3"
         }
     }
 }

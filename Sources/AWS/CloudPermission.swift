@@ -68,6 +68,8 @@ public struct CloudPermission: Sendable, Hashable {
         look("eks:ListClusters", [.ghosts], .call),
         look("eks:ListNodegroups", [.officeHours], .call).optional,
         look("logs:FilterLogEvents", [.network], .none("only the group of the flow logs may be read")).optional,
+        look("s3:GetObject", [.network], .none("only objects of flow logs may be read")).optional,
+        look("s3:ListBucket", [.network], .none("only objects of flow logs may be listed")).optional,
         CloudPermission("autoscaling:CompleteLifecycleAction", [.interruptions], noDryRun),
         CloudPermission("autoscaling:CreateOrUpdateTags", [.officeHours], noDryRun).optional,
         CloudPermission("autoscaling:DeleteTags", [.officeHours], noDryRun).optional,

@@ -90,21 +90,31 @@ extension EC2Cloud {
         }
     }
 
-    /// `DescribeSubnets` for their VPCs, then `DescribeFlowLogs` of both.
+    /// `DescribeSubnets` for their VPCs, then `DescribeFlowLogs` of both; `GetCallerIdentity` for the keys in S3.
     public func flowLogs(ofSubnets ids: [String]) async throws -> [FlowLogSource] {
         guard !ids.isEmpty else { return [] }
         let networks = try await chunked(ids) { some in
             try await client.describeSubnets(filters: [EC2Filter("subnet-id", some)]).map(\.vpc)
         }
-        let found = try await chunked(Set(ids + networks).sorted()) { try await client.describeFlowLogs(of: $0) }
+        let account = try await account()
+        let found = try await chunked(Set(ids + networks).sorted()) {
+            try await client.describeFlowLogs(of: $0, account: account)
+        }
         return found.sorted { $0.id < $1.id }
     }
 
-    /// `FilterLogEvents`.
+    /// `FilterLogEvents`, or `ListObjectsV2` and `GetObject` of one object.
     public func flowRecords(
         _ log: FlowLogSource, from: Date, until: Date, token: String?
     ) async throws -> FlowLogPage {
-        try await translated { try await client.logPage(group: log.logGroup, from: from, until: until, token: token) }
+        try await translated {
+            switch log.place {
+            case .logGroup(let group):
+                try await client.logPage(group: group, from: from, until: until, token: token)
+            case .bucket(let bucket):
+                try await client.flowLogPage(bucket, from: from, until: until, token: token)
+            }
+        }
     }
 
     /// EKS `ListClusters`.

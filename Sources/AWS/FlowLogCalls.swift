@@ -3,10 +3,11 @@ import HTTPClient
 import Infrastructure
 
 extension AWSClient {
-    /// `DescribeFlowLogs` of these VPCs, subnets and interfaces: those that are active, deliver to CloudWatch Logs and write down
-    /// traffic that went through.
+    /// `DescribeFlowLogs` of these VPCs, subnets and interfaces: those that are active, deliver to CloudWatch Logs or S3 and write
+    /// down traffic that went through.
+    /// - Parameter account: whose logs they are, 12 digits: it is part of the keys in S3.
     public func describeFlowLogs(
-        of resources: [String], _ options: CallOptions = CallOptions()
+        of resources: [String], account: String, _ options: CallOptions = CallOptions()
     ) async throws -> [FlowLogSource] {
         guard !resources.isEmpty else { return [] }
         var form = FormParameters()
@@ -14,12 +15,43 @@ extension AWSClient {
         return try await pages("DescribeFlowLogs", form, pageSize: 1_000, options) { tree in
             try tree.list("flowLogSet").compactMap { item in
                 guard item.string("flowLogStatus") == "ACTIVE", item.string("trafficType") != "REJECT",
-                    item.string("logDestinationType") ?? "cloud-watch-logs" == "cloud-watch-logs",
-                    let group = item.string("logGroupName"), let format = item.string("logFormat")
+                    let format = item.string("logFormat")
                 else { return nil }
-                return FlowLogSource(id: try item.required("flowLogId"), logGroup: group, format: format)
+                let id = try item.required("flowLogId")
+                switch item.string("logDestinationType") ?? "cloud-watch-logs" {
+                case "cloud-watch-logs":
+                    return item.string("logGroupName").map {
+                        FlowLogSource(id: id, place: .logGroup($0), format: format)
+                    }
+                case "s3":
+                    return flowLogBucket(of: id, item, account: account).map {
+                        FlowLogSource(id: id, place: .bucket($0), format: format)
+                    }
+                default: return nil
+                }
             }
         }
+    }
+
+    /// Where a flow log's objects are; nil: its destination is no bucket's ARN.
+    func flowLogBucket(of id: String, _ item: XMLTree, account: String) -> FlowLogBucket? {
+        guard let arn = item.string("logDestination"),
+            let place = arn.split(separator: ":", maxSplits: 5, omittingEmptySubsequences: false).last,
+            arn.hasPrefix("arn:")
+        else { return nil }
+        let parts = place.split(separator: "/", maxSplits: 1)
+        guard let name = parts.first, !name.contains(":") else { return nil }
+        let folder = parts.count > 1 ? String(parts[1]) : ""
+        let options = item["destinationOptions"]
+        let isHive = options?.string("hiveCompatiblePartitions") == "true"
+        let logs =
+            isHive
+            ? "AWSLogs/aws-account-id=\(account)/aws-service=vpcflowlogs/aws-region=\(region)/"
+            : "AWSLogs/\(account)/vpcflowlogs/\(region)/"
+        return FlowLogBucket(
+            name: String(name), root: (folder.isEmpty || folder.hasSuffix("/") ? folder : folder + "/") + logs,
+            file: "\(account)_vpcflowlogs_\(region)_\(id)_", isHive: isHive,
+            isHourly: options?.string("perHourPartition") == "true")
     }
 
     private struct FilterBody: Encodable {

@@ -60,7 +60,8 @@ struct RequestSignature {
             .mapValues { $0.map { RequestSignature.collapsed($0.value) }.joined(separator: ",") }
         let canonical = [
             method,
-            PercentEncoding.encode(path.isEmpty ? "/" : path, alsoKeeping: "/"),
+            // S3 alone signs the path as it is sent.
+            service == "s3" ? path : PercentEncoding.encode(path.isEmpty ? "/" : path, alsoKeeping: "/"),
             RequestSignature.canonicalQuery(query),
             fields.sorted { $0.key < $1.key }.map { "\($0.key):\($0.value)\n" }.joined(),
             RequestSignature.names(headers),

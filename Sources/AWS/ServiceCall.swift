@@ -9,6 +9,8 @@ struct ServiceCall: Sendable {
         case json(target: String, body: [UInt8])
         /// EKS: path, query and a JSON body in, JSON out.
         case rest(method: String, path: String, query: [(String, String)], body: [UInt8])
+        /// S3: a path and a query; XML or an object's bytes out, errors in XML.
+        case object(path: String, query: [(String, String)])
     }
 
     var service: AWSService
@@ -57,11 +59,20 @@ struct ServiceCall: Sendable {
             isRepeatable: isRepeatable ?? (method == "GET"))
     }
 
+    /// Reads from S3, by path: that works for bucket names with dots, too.
+    /// - Parameter path: its parts, the bucket first, which are encoded here.
+    static func s3(_ action: String, path: [String], query: [(String, String)] = []) -> Self {
+        let path = path.map { "/" + PercentEncoding.encode($0) }.joined()
+        return ServiceCall(
+            service: .s3, action: action, payload: .object(path: path, query: query), isRepeatable: true)
+    }
+
     /// Method, path below the service's base, query: where it goes.
     var place: (method: String, path: String, query: [(String, String)]) {
         switch payload {
         case .form, .json: ("POST", "/", [])
         case .rest(let method, let path, let query, _): (method, path, query)
+        case .object(let path, let query): ("GET", path, query)
         }
     }
 
@@ -81,6 +92,7 @@ struct ServiceCall: Sendable {
         case .rest(_, _, _, let body):
             let type = body.isEmpty ? [] : [(name: "Content-Type", value: "application/json")]
             return ([(name: "Accept", value: "application/json")] + type, body)
+        case .object: return ([("X-Amz-Content-Sha256", Digest.sha256([]).hex)], [])
         }
     }
 }

@@ -31,7 +31,7 @@ public protocol CloudReader: Sendable {
     func nodeGroups(ofCluster name: String) async throws -> [NodeGroup]
     /// One group of nodes as it is now; nil: it is gone.
     func nodeGroup(_ reference: NodeGroupReference) async throws -> NodeGroup?
-    /// The flow logs of these subnets and of their VPCs that are written to CloudWatch Logs now, by id.
+    /// The flow logs of these subnets and of their VPCs that are written to CloudWatch Logs or S3 now, by id.
     func flowLogs(ofSubnets ids: [String]) async throws -> [FlowLogSource]
     /// One page of a flow log's records that were delivered within these times; a page may be empty and have a next one.
     func flowRecords(_ log: FlowLogSource, from: Date, until: Date, token: String?) async throws -> FlowLogPage

@@ -47,7 +47,9 @@ struct FlowLogTests {
         let whole = try await flowLog(of: subnet.vpc, "VPC", group: "\(mark)-vpc", traffic: "ALL")
         _ = try await flowLog(of: subnet.vpc, "VPC", group: "\(mark)-refused", traffic: "REJECT")
         let part = try await flowLog(of: subnet.id, "Subnet", group: "\(mark)-subnet", traffic: "ACCEPT")
-        let found = try await cloud.flowLogs(ofSubnets: [subnet.id]).filter { $0.logGroup.hasPrefix(mark) }
+        let found = try await cloud.flowLogs(ofSubnets: [subnet.id]).filter { log in
+            if case .logGroup(let group) = log.place { group.hasPrefix(mark) } else { false }
+        }
         #expect(Set(found.map(\.id)) == [whole, part])
         #expect(found.allSatisfy { $0.format.contains("${srcaddr}") })
         #expect(try await cloud.flowLogs(ofSubnets: []).isEmpty)
@@ -70,7 +72,7 @@ struct FlowLogTests {
             if token == nil { break }
         }
         #expect(lines == ["line 0", "line 1", "line 2"])
-        let gone = FlowLogSource(id: "fl-x", logGroup: "\(mark)-absent", format: "")
+        let gone = FlowLogSource(id: "fl-x", place: .logGroup("\(mark)-absent"), format: "")
         let error = await #expect(throws: FarSideError.self) {
             try await cloud.flowRecords(gone, from: start, until: start.addingTimeInterval(1), token: nil)
         }

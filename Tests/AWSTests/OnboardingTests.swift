@@ -45,6 +45,10 @@ struct OnboardingTests {
                 found.insert("pricing:\(match.1)")
             }
             for match in text.matches(of: /service: \.logs, action: "([A-Za-z]+)"/) { found.insert("logs:\(match.1)") }
+            for match in text.matches(of: /\.s3\(\s*"([A-Za-z0-9]+)"/) {
+                // Listing a bucket is one permission, whatever the call's version is named.
+                found.insert("s3:\(match.1 == "ListObjectsV2" ? "ListBucket" : match.1)")
+            }
             for match in text.matches(of: /(?:sqs|batch)\(\s*"([A-Za-z]+?)(?:Batch)?"/) {
                 found.insert("sqs:\(match.1)")
             }

@@ -52,6 +52,16 @@ struct SignatureTests {
             query: [("b", "2"), ("a", "1/ x"), ("a", "0"), ("e", "")],
             headers: [("Host", "api.pricing.us-east-1.amazonaws.com")], names: "host;x-amz-date;x-amz-security-token",
             signature: "518e24935f5d014d982fd24160f901318a81ee4942eab785416dda8231223bfa"),
+        // The path is signed as it is sent: S3 alone does not encode it once more.
+        Case(
+            credentials: session, service: "s3", region: "us-east-1", method: "GET",
+            path: "/b.c/AWSLogs/aws-account-id%3D1/year%3D2024/x.log.gz",
+            query: [("list-type", "2"), ("start-after", "a/b=c")],
+            headers: [
+                ("Host", "s3.us-east-1.amazonaws.com"),
+                ("X-Amz-Content-Sha256", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+            ], names: "host;x-amz-content-sha256;x-amz-date;x-amz-security-token",
+            signature: "60a8eb8c59668a36ddaa105e3bc9e281029c99e626edfb3ed2c4707e25c2f037"),
     ]
 
     @Test("signatures are those of botocore", arguments: cases)

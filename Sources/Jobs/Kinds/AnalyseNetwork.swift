@@ -21,8 +21,10 @@ public struct AnalyseNetwork: Job {
         public var overloadMax: Double
         /// Minutes of flow logs that are looked at.
         public var sampleMinutes: Int
-        /// Pages of flow logs that are read at most, 10,000 records or 1 MiB each.
+        /// Pages of flow logs that are read at most: 10,000 records or 1 MiB of CloudWatch Logs, or one object of S3, each.
         public var pagesMax: Int
+        /// Megabytes of flow logs that are read at most, unpacked.
+        public var megabytesMax: Int
         /// Workloads that one run gives a preference at most: each is a rollout.
         public var changesMax: Int
 
@@ -31,6 +33,7 @@ public struct AnalyseNetwork: Job {
             case overloadMax = "overload_max"
             case sampleMinutes = "sample_minutes"
             case pagesMax = "pages_max"
+            case megabytesMax = "megabytes_max"
             case changesMax = "changes_max"
         }
 
@@ -42,18 +45,20 @@ public struct AnalyseNetwork: Job {
             if let found = try fields.decodeIfPresent(Double.self, forKey: .overloadMax) { overloadMax = found }
             if let found = try fields.decodeIfPresent(Int.self, forKey: .sampleMinutes) { sampleMinutes = found }
             if let found = try fields.decodeIfPresent(Int.self, forKey: .pagesMax) { pagesMax = found }
+            if let found = try fields.decodeIfPresent(Int.self, forKey: .megabytesMax) { megabytesMax = found }
             if let found = try fields.decodeIfPresent(Int.self, forKey: .changesMax) { changesMax = found }
         }
 
         /// Asks for a look.
         public init(
             findingsMax: Int = 50, overloadMax: Double = 1.5, sampleMinutes: Int = 60, pagesMax: Int = 100,
-            changesMax: Int = 1
+            megabytesMax: Int = 128, changesMax: Int = 1
         ) {
             self.findingsMax = findingsMax
             self.overloadMax = overloadMax
             self.sampleMinutes = sampleMinutes
             self.pagesMax = pagesMax
+            self.megabytesMax = megabytesMax
             self.changesMax = changesMax
         }
     }
@@ -90,7 +95,7 @@ public struct AnalyseNetwork: Job {
         observation.measured = try await context.withoutSlot {
             try await MeasuredTraffic.read(
                 cloud, objects: objects, now: context.now, minutes: parameters.sampleMinutes,
-                pagesMax: parameters.pagesMax)
+                pagesMax: parameters.pagesMax, bytesMax: max(1, min(4_096, parameters.megabytesMax)) << 20)
         }
         return observation
     }
@@ -189,6 +194,13 @@ public struct AnalyseNetwork: Job {
                     "network-unmeasured", cluster: observation.cluster, subject: "flow-logs", .info,
                     "VPC flow logs could not be read (\(problem)): what follows is from topology alone."))
             return
+        }
+        if measured.unreadCount > 0 {
+            decision.findings.append(
+                Finding(
+                    "network-logs-unread", cluster: observation.cluster, subject: "flow-logs", .warning,
+                    "\(measured.unreadCount) of the VPC flow logs' objects were not read, and nothing of them is counted: "
+                        + measured.unread.joined(separator: "; ")))
         }
         let advice = TrafficAdvice(
             cluster: observation.cluster, policy: observation.policy, objects: observation.objects, measured: measured)

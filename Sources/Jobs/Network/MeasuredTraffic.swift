@@ -16,11 +16,17 @@ struct MeasuredTraffic: Codable, Sendable, Equatable {
     var logs: [String] = []
     /// Whether the logs hold more than was read: then everything is at least so much.
     var isCut = false
+    /// What could not be read, and why: at most `unreadMax` of them.
+    var unread: [String] = []
+    /// How much could not be read.
+    var unreadCount = 0
     /// Why nothing was measured; nil: it was, or there is no flow log.
     var problem: String?
 
     /// Pairs that a decision is made from.
     static let pairsMax = 500
+    /// Reasons that are kept.
+    static let unreadMax = 20
     /// Records come so late: those of the last minutes are not all there.
     static let delay: TimeInterval = 15 * 60
 
@@ -37,49 +43,92 @@ struct MeasuredTraffic: Codable, Sendable, Equatable {
     /// Reads the flow logs of the nodes' subnets and VPCs.
     /// - Parameters:
     ///   - minutes: how much time is looked at.
-    ///   - pagesMax: pages that are read at most, 10,000 records or 1 MiB each.
+    ///   - pagesMax: pages that are read at most: 10,000 records or 1 MiB of CloudWatch Logs, or one object of S3, each.
+    ///   - bytesMax: most text that is read; the page that passes it is the last.
     /// - Returns: nil where there is no flow log that can be read this way.
     /// - Throws: `FarSideError` for what may go better the next time.
     static func read(
-        _ cloud: any CloudReader, objects: ClusterObjects, now: Date, minutes: Int, pagesMax: Int
+        _ cloud: any CloudReader, objects: ClusterObjects, now: Date, minutes: Int, pagesMax: Int, bytesMax: Int
     ) async throws -> MeasuredTraffic? {
         let until = now.addingTimeInterval(-delay)
         var found = MeasuredTraffic(from: until.addingTimeInterval(-60 * Double(max(1, minutes))), until: until)
+        var matrix = TrafficMatrix(leases: leases(objects))
+        var allowance = Allowance(pages: pagesMax, bytes: bytesMax)
         do {
             let instances = try await cloud.instances(objects.nodes.compactMap(\.instance))
             let subnets = Set(instances.compactMap(\.subnet)).sorted()
             guard !subnets.isEmpty else { return nil }
-            var matrix = TrafficMatrix(leases: leases(objects))
-            var pages = 0
-            var seen: Set<String> = []
+            var seen: Set<FlowLogSource> = []
             for log in try await cloud.flowLogs(ofSubnets: subnets) {
                 // A group whose records are of one format is read once, however many logs write to it.
-                guard let format = FlowLogFormat(log.format), seen.insert("\(log.logGroup) \(log.format)").inserted
-                else {
+                var place = log
+                if case .logGroup = log.place { place.id = "" }
+                guard FlowLogFormat(log.format) != nil, seen.insert(place).inserted else { continue }
+                do {
+                    try await found.read(log, from: cloud, into: &matrix, &allowance)
+                    found.logs.append(log.id)
+                } catch let error as FarSideError where error.isDefinite {
+                    found.miss("\(log.id): \(text(error))")
+                }
+            }
+        } catch let error as FarSideError where error.isDefinite {
+            found.problem = text(error)
+            return found
+        }
+        guard !found.logs.isEmpty || found.unreadCount > 0 else { return nil }
+        if found.logs.isEmpty { found.problem = found.unread.joined(separator: "; ") }
+        found.pairs = Array(matrix.pairs.prefix(pairsMax))
+        found.unknownBytes = matrix.unknownBytes
+        return found
+    }
+
+    /// How much may still be read.
+    private struct Allowance {
+        var pages: Int
+        var bytes: Int
+    }
+
+    private static func text(_ error: FarSideError) -> String {
+        "\(error.code.rawValue) \(error.farCode)".trimmingCharacters(in: .whitespaces)
+    }
+
+    /// Notes what is not in the sample: everything is at least so much then.
+    private mutating func miss(_ reason: String) {
+        isCut = true
+        unreadCount += 1
+        if unread.count < MeasuredTraffic.unreadMax { unread.append(reason) }
+    }
+
+    /// Adds one log's records of the sample's time, page by page.
+    private mutating func read(
+        _ log: FlowLogSource, from cloud: any CloudReader, into matrix: inout TrafficMatrix,
+        _ allowance: inout Allowance
+    ) async throws {
+        var token: String?
+        repeat {
+            guard allowance.pages > 0, allowance.bytes > 0 else {
+                isCut = true
+                return
+            }
+            allowance.pages -= 1
+            let page = try await cloud.flowRecords(log, from: from, until: until, token: token)
+            for reason in page.unread { miss("\(log.id): \(reason)") }
+            var lines = page.lines[...]
+            var format = FlowLogFormat(log.format)
+            // An object names its fields itself, in its first line.
+            if case .bucket = log.place { format = lines.popFirst().flatMap(FlowLogFormat.init) }
+            if format == nil, !page.lines.isEmpty {
+                miss("\(log.id): an object does not begin with the names of its fields")
+            }
+            for line in lines {
+                allowance.bytes -= line.utf8.count
+                guard let record = format?.record(line[...]), record.start >= from, record.start < until else {
                     continue
                 }
-                found.logs.append(log.id)
-                var token: String?
-                repeat {
-                    guard pages < pagesMax else {
-                        found.isCut = true
-                        break
-                    }
-                    pages += 1
-                    let page = try await cloud.flowRecords(log, from: found.from, until: until, token: token)
-                    for line in page.lines {
-                        if let record = format.record(line[...]) { matrix.add(record, log: log.id) }
-                    }
-                    token = page.next
-                } while token != nil
+                matrix.add(record, log: log.id)
             }
-            guard !found.logs.isEmpty else { return nil }
-            found.pairs = Array(matrix.pairs.prefix(pairsMax))
-            found.unknownBytes = matrix.unknownBytes
-        } catch let error as FarSideError where error.isDefinite {
-            found.problem = "\(error.code.rawValue) \(error.farCode)".trimmingCharacters(in: .whitespaces)
-        }
-        return found
+            token = page.next
+        } while token != nil
     }
 
     /// Whose addresses are: pods of today. One on its node's network has its node's address, which is nobody's.

@@ -41,6 +41,9 @@ actor FakeWorld {
     /// Flow logs with their pages, and what asking for them answers.
     var flowPages: [FlowLogSource: [[String]]] = [:]
     var flowLogError: FarSideError?
+    /// What the first page of each flow log tells as not read, and the logs that may not be read.
+    var flowUnread: [String] = []
+    var forbiddenFlowLogs: Set<String> = []
     /// Groups of nodes, by reference.
     var nodeGroups: [NodeGroupReference: NodeGroup] = [:]
     /// The state that new snapshots are in.
@@ -173,10 +176,12 @@ actor FakeWorld {
     }
 
     func flowPage(_ log: FlowLogSource, token: String?) throws -> FlowLogPage {
+        if forbiddenFlowLogs.contains(log.id) { throw FarSideError(.forbidden, farCode: "AccessDenied", "no") }
         let number = token.flatMap { Int($0) } ?? 0
         let pages = flowPages[log] ?? []
         return FlowLogPage(
-            lines: number < pages.count ? pages[number] : [], next: number + 1 < pages.count ? "\(number + 1)" : nil)
+            lines: number < pages.count ? pages[number] : [], unread: number == 0 ? flowUnread : [],
+            next: number + 1 < pages.count ? "\(number + 1)" : nil)
     }
 
     /// Only the first answer to a hook is one; EC2 Auto Scaling refuses what comes later.

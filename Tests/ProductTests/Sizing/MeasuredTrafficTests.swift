@@ -8,7 +8,7 @@ import Testing
 @Suite("Traffic between zones, measured by flow logs")
 struct MeasuredTrafficTests {
     static let log = FlowLogSource(
-        id: "fl-1", logGroup: "/aws/vpc/flow-logs",
+        id: "fl-1", place: .logGroup("/aws/vpc/flow-logs"),
         format: "${interface-id} ${pkt-srcaddr} ${pkt-dstaddr} ${bytes} ${start} ${end} ${action} ${log-status}")
     static let now = Scene.start
 
@@ -157,6 +157,77 @@ struct MeasuredTrafficTests {
         }
         try await run(refused)
         #expect(await told(refused, "network-unmeasured").first?.contains("UnauthorizedOperation") == true)
+    }
+
+    /// Another log, of the VPC's subnet, that goes to S3 with its fields in an order of its own.
+    static let stored = FlowLogSource(
+        id: "fl-2",
+        place: .bucket(
+            FlowLogBucket(
+                name: "logs", root: "AWSLogs/1/vpcflowlogs/us-east-1/", file: "1_vpcflowlogs_us-east-1_fl-2_",
+                isHive: false, isHourly: false)), format: log.format)
+
+    private static let header = "bytes end start pkt-dstaddr pkt-srcaddr interface-id"
+
+    private static func object(_ bytes: Int64, ago: Int = 1800) -> [String] {
+        let at = Int(now.timeIntervalSince1970) - ago
+        return [header, "\(bytes) \(at + 60) \(at) 10.0.2.9 10.0.1.5 eni-1"]
+    }
+
+    @Test("objects of S3 are read by the header of each; what began outside the sample is not counted")
+    func stored() async throws {
+        let scene = await scene()
+        await scene.world.change { world in
+            world.flowPages = [
+                Self.stored: [Self.object(600_000_000), [], Self.object(400_000_000), Self.object(7, ago: 100_000)]
+            ]
+        }
+        try await run(scene)
+        #expect(await told(scene).first?.contains("1.00 of 1.00 GB crossed zones in 60 minutes") == true)
+        #expect(await told(scene, "network-logs-unread").isEmpty)
+    }
+
+    @Test("what could not be read is told, nothing of it counts, and the rest is at least so much")
+    func unread() async throws {
+        let scene = await scene()
+        await scene.world.change { world in
+            world.flowPages = [Self.stored: [Self.object(1_000_000_000), ["no header", "1 2 3 4 5 6"]]]
+            world.flowUnread = ["logs/a.log.gz: its checksum is wrong"]
+        }
+        try await run(scene)
+        let text = try #require(await told(scene, "network-logs-unread").first)
+        #expect(text.contains("2 of the VPC flow logs' objects") && text.contains("its checksum is wrong"))
+        #expect(text.contains("does not begin with the names of its fields"))
+        #expect(await told(scene).first?.contains("At least 1.00") == true)
+    }
+
+    @Test("a log that may not be read leaves the others; none that may be read leaves topology")
+    func forbidden() async throws {
+        let scene = await scene()
+        await scene.world.change { world in
+            world.flowPages[Self.stored] = []
+            world.forbiddenFlowLogs = ["fl-2"]
+        }
+        try await run(scene)
+        #expect(await told(scene).first?.contains("At least 1.00") == true)
+        #expect(await told(scene, "network-logs-unread").first?.contains("fl-2: forbidden AccessDenied") == true)
+        let none = await self.scene()
+        await none.world.change { $0.forbiddenFlowLogs = ["fl-1"] }
+        try await run(none)
+        #expect(await told(none).isEmpty)
+        #expect(await told(none, "network-unmeasured").first?.contains("AccessDenied") == true)
+    }
+
+    @Test("no more megabytes are read than the job may")
+    func megabytes() async throws {
+        let scene = await scene()
+        let long = Self.object(500_000_000)[1] + String(repeating: " ", count: 1 << 20)
+        await scene.world.change { world in
+            world.flowPages = [Self.stored: [[Self.header, long], Self.object(500_000_000)]]
+        }
+        try await scene.run(
+            JobRequest(AnalyseNetwork.kind, parameters: JSONText(text: #"{"megabytes_max":1}"#), target: "prod"))
+        #expect(await told(scene).first?.contains("At least 0.50") == true)
     }
 
     @Test("an address that was used again, is two pods' or the node's own is nobody's")

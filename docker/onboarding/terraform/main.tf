@@ -37,6 +37,12 @@ variable "flow_log_group" {
   description = "The log group of your VPC flow logs, from which traffic between zones is measured; * stands for anything."
 }
 
+variable "flow_log_bucket" {
+  type        = string
+  default     = "*"
+  description = "The bucket of your VPC flow logs where they go to S3; of it only this account's flow logs may be read; * stands for anything."
+}
+
 variable "acts" {
   type        = bool
   default     = false
@@ -54,6 +60,7 @@ locals {
     ExternalId          = var.external_id
     NodeRole            = var.node_role
     FlowLogGroup        = var.flow_log_group
+    FlowLogBucket       = var.flow_log_bucket
     Region              = data.aws_region.current.name
     Partition           = data.aws_partition.current.partition
     Account             = data.aws_caller_identity.current.account_id
