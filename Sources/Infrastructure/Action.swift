@@ -131,8 +131,8 @@ extension Verb {
         switch self {
         case .cordon: .node
         case .evict, .deletePod, .preferZone: .pod
-        // What made things worse is taken back at once.
-        case .resize(let change): change.cause == SizeChange.rollbackCause ? nil : .pod
+        // What made things worse is taken back at once, and who is down again and again is disturbed by nothing more.
+        case .resize(let change): change.cause == SizeChange.rollbackCause || change.isUrgent == true ? nil : .pod
         default: nil
         }
     }

@@ -150,6 +150,8 @@ public struct SizeChange: Hashable, Sendable, Codable {
     public var at: Date
     /// Pods that are restarted; nil: not told.
     public var pods: Int?
+    /// Whether its pods go down again and again without it: then it waits neither for a window nor for a budget.
+    public var isUrgent: Bool?
 
     /// The cause of a change that takes another back.
     public static let rollbackCause = "rollback"
@@ -161,9 +163,10 @@ public struct SizeChange: Hashable, Sendable, Codable {
     /// Makes a change.
     public init(
         object: ObjectReference, before: [String: ContainerSize], after: [String: ContainerSize], cause: String,
-        at: Date, pods: Int? = nil
+        at: Date, pods: Int? = nil, isUrgent: Bool? = nil
     ) {
         self.pods = pods
+        self.isUrgent = isUrgent
         self.object = object
         self.before = before
         self.after = after

@@ -125,7 +125,12 @@ public struct RemediateOOM: Job {
         var key: ContainerKey
         var kill: MemoryKill
         var isGuaranteed: Bool
+        /// Whether it is down, or goes down so soon after each start that it soon will be.
+        var isLooping: Bool
     }
+
+    /// Who is killed so soon after its start is in a loop, in seconds: ten minutes is also when Kubernetes forgets its back-off.
+    static let loopSeconds: TimeInterval = 600
 
     /// Raises what may be raised now, and tells what may not.
     public func decide(_ observation: Observation) throws -> Decision {
@@ -243,7 +248,9 @@ public struct RemediateOOM: Job {
                 if let known = found[key], known.kill.at >= kill.at { continue }
                 found[key] = Case(
                     subject: subject, template: template, key: key, kill: kill,
-                    isGuaranteed: pod.qualityOfService == .guaranteed)
+                    isGuaranteed: pod.qualityOfService == .guaranteed,
+                    isLooping: !container.isReady
+                        || kill.lifetime.map { $0 < RemediateOOM.loopSeconds } ?? false)
             }
         }
         return found.values.sorted { ($0.kill.at, $0.key.description) < ($1.kill.at, $1.key.description) }
@@ -266,7 +273,8 @@ public struct RemediateOOM: Job {
         let from = text(size.memoryLimit ?? size.memoryRequest)
         let change = SizeChange(
             object: item.subject.object, before: [item.key.container: size], after: [item.key.container: after],
-            cause: "out-of-memory", at: observation.now, pods: item.subject.replicas)
+            cause: "out-of-memory", at: observation.now, pods: item.subject.replicas,
+            isUrgent: item.isLooping)
         decision.actions.append(
             Action(
                 key: key, .resize(change: change),

@@ -62,6 +62,30 @@ struct RemediateOOMTests {
         #expect(try await Self.run(await Self.scene([])).isEmpty)
     }
 
+    @Test(
+        "who is down, or soon down again, gets more at once; who is served waits for a window",
+        arguments: [(60.0, true, true), (60.0, false, true), (7_200.0, false, true), (7_200.0, true, false)])
+    func windows(lifetime: Double, isReady: Bool, goes: Bool) async throws {
+        var pod = Self.pod(lifetime: lifetime)
+        pod.containers[0].isReady = isReady
+        let scene = await Self.scene([pod])
+        var policy = ClusterPolicy()
+        let day = Self.now.addingTimeInterval(3 * 86_400).formatted(
+            .dateTime.weekday(.abbreviated).locale(.init(identifier: "en_US")))
+        policy.disruption.windows = WeeklySchedule([try #require(WeeklyWindow("\(day) 01:00-01:05 UTC"))])
+        policy.disruption.evictionsPerHourMax = 0
+        await scene.stores.set(policy)
+        try await Self.run(scene)
+        #expect(await scene.world.calls == (goes ? ["patch api sizes"] : []))
+        #expect(await scene.stores.taken.isEmpty)
+        guard !goes else { return }
+        #expect(await RightsizeWorkloadsTests.findings(scene).contains { $0.contains("waits") })
+        policy.disruption = ClusterPolicy().disruption
+        await scene.stores.set(policy)
+        try await Self.run(scene)
+        #expect(await scene.world.calls == ["patch api sizes"])
+    }
+
     @Test("a loop ends: what is killed as soon again after two raises is a leak, and is told")
     func leak() async throws {
         let scene = await Self.scene([])
