@@ -19,6 +19,8 @@ public struct NodePlan: Hashable, Sendable, Codable {
     public var seenAt: Date
     /// When it ended; nil: it has not.
     public var closedAt: Date?
+    /// Whether the job that carries it out is still in the ledger, waiting or at work; nil: not told.
+    public var isWorkedOn: Bool?
     /// How it ended: `done`, or why it was aborted; nil: it has not.
     public var outcome: String?
 
@@ -33,14 +35,14 @@ public struct NodePlan: Hashable, Sendable, Codable {
         seenAt = openedAt
     }
 
-    /// How long a plan that nobody works on any more holds its nodes, in seconds.
+    /// How long a plan whose job has ended without ending it holds its nodes after it was last worked on, in seconds.
     public static let staleSeconds: Double = 900
     /// The outcome of a plan that reached its aim.
     public static let done = "done"
 
-    /// Whether it holds its nodes.
+    /// Whether it holds its nodes: as long as its job lives, however much world time has passed.
     public func isLive(at now: Date) -> Bool {
-        closedAt == nil && now.timeIntervalSince(seenAt) < NodePlan.staleSeconds
+        closedAt == nil && (isWorkedOn == true || now.timeIntervalSince(seenAt) < NodePlan.staleSeconds)
     }
 
     /// The effect key's part that names it.

@@ -4,7 +4,8 @@ import Postgres
 
 extension InterruptionStore: NodePlans {
     static let nodePlans = """
-        SELECT p.cluster_id, p.number, p.kind, p.nodes, p.touched, p.opened_at, p.seen_at, p.closed_at, p.outcome
+        SELECT p.cluster_id, p.number, p.kind, p.nodes, p.touched, p.opened_at, p.seen_at, p.closed_at, p.outcome,
+               EXISTS (SELECT FROM job j WHERE j.id = p.job_id)
           FROM node_plan p
          WHERE p.cluster_id = $1
            AND (p.closed_at IS NULL OR p.closed_at >= $2::timestamptz
@@ -22,6 +23,7 @@ extension InterruptionStore: NodePlans {
             plan.seenAt = try row.date(6)
             plan.closedAt = try row.dateIfPresent(7)
             plan.outcome = row.text(8)
+            plan.isWorkedOn = try row.bool(9)
             return plan
         }
     }

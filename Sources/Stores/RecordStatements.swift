@@ -21,7 +21,7 @@ public enum RecordStatements {
     public static var writers: RecordWriters { RecordWriters(all) }
 
     /// Entered once; afterwards its own job alone carries it on and ends it. What nobody worked on for 15 minutes
-    /// (`NodePlan.staleSeconds`) any job may end. What has ended stays so.
+    /// (`NodePlan.staleSeconds`) any job may end, once its own is no more. What has ended stays so.
     static let nodePlan = """
         INSERT INTO node_plan (cluster_id, number, kind, nodes, touched, opened_at, seen_at, closed_at, outcome, job_id)
         SELECT DISTINCT ON (c.id, (v->>'number')::int) c.id, (v->>'number')::int, v->>'kind',
@@ -36,7 +36,8 @@ public enum RecordStatements {
                closed_at = excluded.closed_at, outcome = excluded.outcome
          WHERE node_plan.closed_at IS NULL
            AND (node_plan.job_id = excluded.job_id
-                OR excluded.closed_at IS NOT NULL AND node_plan.seen_at <= world_now() - interval '15 minutes')
+                OR excluded.closed_at IS NOT NULL AND node_plan.seen_at <= world_now() - interval '15 minutes'
+               AND NOT EXISTS (SELECT FROM job j WHERE j.id = node_plan.job_id))
         """
 
     /// Warnings and rebalance recommendations also count against the pool of an instance that the index knows.

@@ -42,6 +42,31 @@ struct NodePlanStoreTests {
         }
     }
 
+    @Test("a plan whose job is in the ledger is not ended by another, however long ago it was worked on")
+    func liveJob() async throws {
+        try await StoreScene.with { scene in
+            try await scene.clusters.add(Scene.registration(), credential: nil)
+            let own = JobID()
+            try await scene.connection.execute(
+                "INSERT INTO job (id, queue, kind, timeout_seconds, max_attempts, args) VALUES ($1, 'default', 'defrag', 60, 1, '{}')",
+                [.uuid(own)])
+            let now = try #require(try await scene.connection.query("SELECT world_now()").first).date(0)
+            var plan = NodePlan(cluster: "prod", number: 1, kind: "defrag", nodes: ["u-1"], openedAt: now - 90_000)
+            try await scene.write(try StoreTests.facts([.nodePlan(plan)]), job: own)
+            func plans() async throws -> [NodePlan] { try await scene.interruptions.plans(of: "prod", since: now) }
+            #expect(try await plans().map(\.isWorkedOn) == [true])
+            #expect(try await plans().allSatisfy { $0.isLive(at: now) })
+            plan.closedAt = now
+            plan.outcome = "abandoned"
+            try await scene.write(try StoreTests.facts([.nodePlan(plan)]))
+            #expect(try await plans().map(\.closedAt) == [nil])
+            try await scene.connection.execute("DELETE FROM job WHERE id = $1", [.uuid(own)])
+            #expect(try await plans().map { $0.isLive(at: now) } == [false])
+            try await scene.write(try StoreTests.facts([.nodePlan(plan)]))
+            #expect(try await plans().map(\.outcome) == ["abandoned"])
+        }
+    }
+
     @Test(
         "the table of plans guards itself",
         arguments: [
