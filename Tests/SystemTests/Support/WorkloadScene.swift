@@ -19,6 +19,8 @@ struct WorkloadScene {
         var spec: Spec
 
         var isSpot: Bool { metadata.labels["cloudoptim.io/capacity-type"] == "spot" }
+        /// Its instance type.
+        var type: String { metadata.labels["node.kubernetes.io/instance-type"] ?? "" }
         /// Whether nobody has cordoned or marked it.
         var isFree: Bool { spec.unschedulable != true && metadata.annotations?["cloudoptim.io/by"] == nil }
     }
