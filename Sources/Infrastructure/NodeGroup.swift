@@ -109,9 +109,16 @@ public struct NodeGroupSleep: Hashable, Sendable, Codable {
     public var minSize: Int
     /// When that was seen, in world time: an older word does not replace a newer one.
     public var at: Date
+    /// The nodes it had when it was put to sleep, by instance, with what each cost per hour; those of which no price is known are
+    /// left out. nil: it does not sleep.
+    public var nodes: [String: MicroDollars]?
 
     /// Makes one.
-    public init(cluster: ClusterID, group: String, record: SleepRecord, minSize: Int, at: Date) {
+    public init(
+        cluster: ClusterID, group: String, record: SleepRecord, minSize: Int, at: Date,
+        nodes: [String: MicroDollars]? = nil
+    ) {
+        self.nodes = nodes
         self.cluster = cluster
         self.group = group
         self.record = record

@@ -10,6 +10,9 @@ public struct SavingFact: Hashable, Sendable, Codable {
         case removed
         /// The subject, a volume or an instance of no cluster, is gone for good: it counts up to the horizon.
         case gone
+        /// The subject, a node's instance, was ended for a while, because its group slept: it counts from when it was really gone
+        /// until the group was woken.
+        case asleep
         /// The subject, a workload, asks for less than before: room on nodes, at list prices. Whoever removes a node for it
         /// saves the money, and it is counted there; here it is only told.
         case freed
@@ -31,7 +34,7 @@ public struct SavingFact: Hashable, Sendable, Codable {
     public var after: MicroDollars
     /// From when, world time.
     public var since: Date
-    /// When it ended by itself, as the night of a workload that slept; nil: it did not.
+    /// When it ended by itself, as the night of a workload or a node group that slept; nil: it did not.
     public var until: Date?
 
     /// What it saves per hour, as projected.

@@ -2,7 +2,7 @@ import Foundation
 import Infrastructure
 
 /// What savings brought, measured from node hours and prices. Conservative where it cannot know: a removed node counts only
-/// until another joins, and nothing counts beyond the horizon.
+/// until another joins, a node that slept until its group was woken, and nothing counts beyond the horizon.
 ///
 /// The formula: realised = hours in force x (price per hour before - mean price per hour paid in those hours).
 public struct SavingsMeasure: Sendable {
@@ -15,6 +15,11 @@ public struct SavingsMeasure: Sendable {
     private let prices: [SpotPool: [SpotPrice]]
     private let region: String
     private let horizon: TimeSpan
+    /// Instances that packing removed: whatever else is said of them is counted there.
+    private let removed: Set<String>
+
+    /// A group that was woken has its nodes back within this time, in seconds.
+    static let returnSeconds: Double = 7200
 
     /// Prepares a measurement.
     /// - Parameters:
@@ -31,9 +36,20 @@ public struct SavingsMeasure: Sendable {
         self.horizon = horizon
         let replacements = Set(savings.filter { $0.form == .cheaper }.map(\.subject))
         var open = self.savings.filter { $0.form == .removed }
+        removed = Set(open.map(\.subject))
+        var returning = self.savings.filter { $0.form == .asleep }
         var ends: [String: Date] = [:]
         for life in lives.sorted(by: { ($0.firstSeen, $0.instance) < ($1.firstSeen, $1.instance) })
         where !replacements.contains(life.instance.rawValue) {
+            // A group that wakes brings back as many nodes as it had let go: none of them undoes a removal.
+            if let index = returning.firstIndex(where: { saving in
+                saving.until.map {
+                    $0 <= life.firstSeen && life.firstSeen.timeIntervalSince($0) < SavingsMeasure.returnSeconds
+                } ?? false
+            }) {
+                returning.remove(at: index)
+                continue
+            }
             // A node that joins takes the place of the removal that is open the longest.
             guard
                 let index = open.firstIndex(where: { $0.since < life.firstSeen && $0.subject != life.instance.rawValue }
@@ -51,7 +67,9 @@ public struct SavingsMeasure: Sendable {
         let end = start.addingTimeInterval(86_400)
         return savings.compactMap { saving in
             let from = max(start, saving.since)
-            let to = min(end, saving.since.addingTimeInterval(horizon.interval), ends[saving.key] ?? .distantFuture)
+            let to = min(
+                end, saving.since.addingTimeInterval(horizon.interval), ends[saving.key] ?? .distantFuture,
+                saving.until ?? .distantFuture)
             guard from < to else { return nil }
             switch saving.form {
             // What packing makes of it is measured there.
@@ -61,6 +79,7 @@ public struct SavingsMeasure: Sendable {
                 // It counts from when the node was really gone.
                 let gone = max(from, lives[InstanceID(rawValue: saving.subject)]?.lastSeen ?? from)
                 return gone < to ? fact(saving, day, gone, to, after: .zero) : nil
+            case .asleep: return asleep(saving, day, from, to)
             case .cheaper:
                 guard let life = lives[InstanceID(rawValue: saving.subject)] else { return nil }
                 let (first, last) = (max(from, life.firstSeen), min(to, life.lastSeen))
@@ -68,6 +87,21 @@ public struct SavingsMeasure: Sendable {
                 return fact(saving, day, first, last, after: paid(life, first, last) ?? saving.after)
             }
         }
+    }
+
+    /// What an instance would have cost while its group slept: a spot instance its pool's price of those hours.
+    private func asleep(_ saving: SavingFact, _ day: LocalDay, _ from: Date, _ to: Date) -> SavingDayFact? {
+        guard !removed.contains(saving.subject), let life = lives[InstanceID(rawValue: saving.subject)] else {
+            return nil
+        }
+        let gone = max(from, life.lastSeen)
+        guard gone < to else { return nil }
+        var priced = saving
+        if life.capacity == .spot {
+            guard let price = paid(life, gone, to) else { return nil }
+            priced.before = price
+        }
+        return fact(priced, day, gone, to, after: .zero)
     }
 
     private func fact(_ saving: SavingFact, _ day: LocalDay, _ from: Date, _ to: Date, after: MicroDollars)

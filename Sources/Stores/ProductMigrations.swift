@@ -19,6 +19,7 @@ extension Migration {
                 ("V130_freed.sql", PackageResources.V130_freed_sql),
                 ("V131_risk_predictions.sql", PackageResources.V131_risk_predictions_sql),
                 ("V132_node_group_sleep.sql", PackageResources.V132_node_group_sleep_sql),
+                ("V133_nodes_asleep.sql", PackageResources.V133_nodes_asleep_sql),
             ].map { try Migration(name: $0.0, sql: String(decoding: $0.1, as: UTF8.self)) }
         }
     }

@@ -36,7 +36,7 @@ public struct SleeperStore: Sleepers {
     }
 
     static let readNodeGroups = """
-        SELECT node_group, state, original, min_size, asleep_level, since, at FROM node_group_sleep
+        SELECT node_group, state, original, min_size, asleep_level, since, at, nodes FROM node_group_sleep
          WHERE cluster_id = $1 ORDER BY node_group
         """
 
@@ -51,7 +51,8 @@ public struct SleeperStore: Sleepers {
                 cluster: cluster, group: row.string(0),
                 record: SleepRecord(
                     state: state, original: Int(row.int(2)), asleepLevel: Int(row.int(4)), since: row.date(5)),
-                minSize: Int(row.int(3)), at: row.date(6))
+                minSize: Int(row.int(3)), at: row.date(6),
+                nodes: row.text(7).map { try JSONText(text: $0).decode() })
         }
     }
 }
@@ -83,16 +84,17 @@ extension RecordStatements {
              WHERE state IN ('awake', 'overridden', 'refused') AND at < world_now() - interval '60 days'
                AND node_group NOT IN (SELECT v->>'group' FROM unnest($2::jsonb[]) AS t(v)))
         INSERT INTO node_group_sleep
-               (cluster_id, node_group, state, original, min_size, asleep_level, since, at, job_id)
+               (cluster_id, node_group, state, original, min_size, asleep_level, since, at, nodes, job_id)
         SELECT DISTINCT ON (t.key) c.id, v->>'group', v->'record'->>'state', (v->'record'->>'original')::int,
                (v->>'min_size')::int, (v->'record'->>'asleep_level')::int, (v->'record'->>'since')::timestamptz,
-               (v->>'at')::timestamptz, $4::uuid
+               (v->>'at')::timestamptz, nullif(v->'nodes', 'null'), $4::uuid
           FROM unnest($1::text[], $2::jsonb[]) AS t(key, v)
           JOIN cluster c ON c.id = v->>'cluster' AND c.tenant = $3::text
          ORDER BY t.key, (v->>'at')::timestamptz DESC
         ON CONFLICT (cluster_id, node_group) DO UPDATE
            SET state = excluded.state, original = excluded.original, min_size = excluded.min_size,
-               asleep_level = excluded.asleep_level, since = excluded.since, at = excluded.at, job_id = excluded.job_id
+               asleep_level = excluded.asleep_level, since = excluded.since, at = excluded.at,
+               nodes = excluded.nodes, job_id = excluded.job_id
          WHERE node_group_sleep.at <= excluded.at
         """
 }

@@ -45,7 +45,7 @@ public struct MeasureSavings: Job {
         let start = context.now - horizon.interval - Double(days + 1) * 86_400
         let savings = try await context.sources.savings.savings(of: registration.id, since: start)
         let lives = try await context.sources.savings.lives(of: registration.id, since: start)
-        let subjects = Set(savings.filter { $0.form == .cheaper }.map(\.subject))
+        let subjects = Set(savings.filter { $0.form == .cheaper || $0.form == .asleep }.map(\.subject))
         let counted = lives.filter { life in
             subjects.contains(life.instance.rawValue) || MeasureSavings.isPresentSpot(life, context.now)
         }

@@ -46,7 +46,7 @@ public struct OfficeHoursNodes: Job {
             var groups: [NodeGroup]
             var nodes: [Node]
             var pods: [Pod]
-            /// On demand per hour, by type.
+            /// What nodes cost per hour, by name, as far as that is known.
             var prices: [String: MicroDollars]
         }
     }
@@ -74,11 +74,35 @@ public struct OfficeHoursNodes: Job {
             throw FarSideError(
                 reading?.outcome == .forbidden ? .forbidden : .fault, "\(missing.rawValue): \(reading?.problem ?? "")")
         }
-        let types = Set(objects.nodes.compactMap(\.instanceType)).sorted()
         observation.world = Observation.World(
             groups: groups, nodes: objects.nodes, pods: objects.pods,
-            prices: try await context.sources.prices.onDemand(region: registration.region, types: types))
+            prices: try await OfficeHoursNodes.prices(of: objects.nodes, in: registration, context))
         return observation
+    }
+
+    /// What nodes cost per hour, by name: those that do not say how they are paid, on demand.
+    private static func prices(
+        of nodes: [Node], in registration: ClusterRegistration, _ context: JobContext
+    ) async throws -> [String: MicroDollars] {
+        func types(_ nodes: [Node]) -> [String] { Set(nodes.compactMap(\.instanceType)).sorted() }
+        let prices = context.sources.prices
+        let onDemand = try await prices.onDemand(region: registration.region, types: types(nodes))
+        let spot = types(nodes.filter { $0.capacityType == .spot })
+        var book = PoolBook(region: registration.region, prices: [], onDemand: onDemand, now: context.now)
+        if !spot.isEmpty {
+            book = PoolBook(
+                region: registration.region,
+                prices: try await prices.spot(
+                    account: registration.account, region: registration.region, types: spot,
+                    since: context.now - PoolBook.staleAfter.interval), onDemand: onDemand,
+                advice: try await prices.advice(region: registration.region), now: context.now)
+        }
+        let known = nodes.compactMap { node in
+            node.instanceType.flatMap { book.price($0, zone: node.zone ?? "", node.capacityType ?? .onDemand) }.map {
+                (node.name, $0)
+            }
+        }
+        return Dictionary(known, uniquingKeysWith: { first, _ in first })
     }
 
     /// One step for each group that is not as it should be.
@@ -104,9 +128,16 @@ public struct OfficeHoursNodes: Job {
             let step = planner.step(subject, known: before?.record)
             decision.findings += step.notes.map { planner.finding($0, of: subject.group.reference) }
             let least = planner.minSize(subject, row: before)
+            let nodes = planner.nodes(subject, step, row: before)
             func row(_ record: SleepRecord) -> NodeGroupSleep {
                 NodeGroupSleep(
-                    cluster: observation.cluster, group: name, record: record, minSize: least, at: observation.now)
+                    cluster: observation.cluster, group: name, record: record, minSize: least, at: observation.now,
+                    nodes: nodes)
+            }
+            if let before, before.record.state == .asleep, step.record.map(planner.isUp) ?? false {
+                // It is up again, and not by a call of ours whose answer came: its night ends here.
+                decision.facts += NodeGroupNight(before, nodes: subject.gone(from: before)).facts(
+                    until: observation.now)
             }
             var record = step.record
             if record == nil, step.change == nil, let refusal = planner.refusal(subject, known: before?.record) {
@@ -124,7 +155,7 @@ public struct OfficeHoursNodes: Job {
             rows[name] = NodeGroupSleep(
                 cluster: observation.cluster, group: name, record: left.record, minSize: 0, at: observation.now)
         }
-        decision.facts = rows.sorted { $0.key < $1.key }.map { .nodeGroupSleep($0.value) }
+        decision.facts += rows.sorted { $0.key < $1.key }.map { .nodeGroupSleep($0.value) }
         asked = Array(asked.prefix(Decision.actionsMax))
         decision.actions = asked.map(\.action)
         memory.asked = Dictionary(
@@ -167,10 +198,23 @@ public struct OfficeHoursNodes: Job {
                         "office-hours-nodes-failed", cluster: observation.cluster, subject: report.key, .warning,
                         "It was refused (\(report.code)): \(report.message)"))
             }
+            if report.isDone, !report.message.isEmpty {
+                decision.findings.append(
+                    Finding(
+                        "office-hours-nodes-raced", cluster: observation.cluster, subject: report.key, .warning,
+                        "\(report.message). What it is now counts."))
+            }
             guard report.isDone, var next = memory.asked[report.key] else { continue }
             switch next.record.take(report) {
             case .slept: memory.slept += 1
-            case .woken: memory.woken += 1
+            case .woken:
+                memory.woken += 1
+                // Its row is of when it went to sleep; the nodes are those that were gone when it was woken.
+                if let before = observation.rows.first(where: { $0.group == next.group && $0.record.state == .asleep })
+                {
+                    decision.facts += NodeGroupNight(before, nodes: next.nodes).facts(until: observation.now)
+                }
+                next.nodes = nil
             case nil: break
             }
             next.at = observation.now

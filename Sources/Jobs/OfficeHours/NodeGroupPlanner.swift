@@ -10,8 +10,21 @@ struct NodeGroupPlanner: Sendable {
         var candidate: SleepCandidate
         /// A pod that keeps its nodes; nil: none does.
         var busy: String?
-        /// What its nodes cost per hour each, as far as that is known: the mean.
-        var perNode: MicroDollars?
+        /// What its nodes cost per hour, by instance, as far as that is known.
+        var prices: [String: MicroDollars]
+        /// The instances of its nodes.
+        var instances: Set<String>
+
+        /// What a node costs per hour: the mean; nil: nothing is known.
+        var perNode: MicroDollars? {
+            prices.isEmpty
+                ? nil : MicroDollars(rawValue: prices.values.map(\.rawValue).reduce(0, +) / Int64(prices.count))
+        }
+
+        /// Of the nodes that it had when it was put to sleep those that are not there any more.
+        func gone(from row: NodeGroupSleep?) -> [String: MicroDollars]? {
+            row?.nodes?.filter { !instances.contains($0.key) }
+        }
     }
 
     let cluster: ClusterID
@@ -56,7 +69,9 @@ struct NodeGroupPlanner: Sendable {
         let byNode = Dictionary(grouping: pods.filter(isWork), by: \.nodeName)
         let subjects = groups.map { group in
             let own = members[group.reference] ?? []
-            let costs = own.filter { $0.capacityType != .spot }.compactMap { $0.instanceType.flatMap { prices[$0] } }
+            let costs = own.compactMap { node in
+                node.instance.flatMap { id in prices[node.name].map { (id.rawValue, $0) } }
+            }
             return Subject(
                 group: group,
                 candidate: SleepCandidate(
@@ -64,8 +79,8 @@ struct NodeGroupPlanner: Sendable {
                     ready: own.count { $0.isReady && !$0.isDeleting }, mark: group.mark,
                     objection: objection(to: group, waiting: waiting.count)),
                 busy: own.flatMap { byNode[$0.name] ?? [] }.map { "\($0.namespace)/\($0.name)" }.min(),
-                perNode: costs.isEmpty
-                    ? nil : MicroDollars(rawValue: costs.map(\.rawValue).reduce(0, +) / Int64(costs.count)))
+                prices: Dictionary(costs, uniquingKeysWith: { first, _ in first }),
+                instances: Set(own.compactMap(\.instance?.rawValue)))
         }
         return (subjects, others)
     }
@@ -100,6 +115,25 @@ struct NodeGroupPlanner: Sendable {
     func minSize(_ subject: Subject, row: NodeGroupSleep?) -> Int {
         let open = row.flatMap { $0.record.isOpen ? $0.minSize : nil }
         return [subject.group.mark?.minSize, open].compactMap { $0 }.max() ?? subject.group.minSize
+    }
+
+    /// The nodes that its row keeps: all while it is on its way down, then those, and when it is woken those that were gone.
+    func nodes(_ subject: Subject, _ step: SleepStep, row: NodeGroupSleep?) -> [String: MicroDollars]? {
+        if step.record?.state == .intended { return subject.prices }
+        switch step.change {
+        case .sleep: return subject.prices
+        case .wake: return subject.gone(from: row)
+        case .clear, nil: break
+        }
+        return step.record.map(isUp) ?? false ? nil : row?.nodes
+    }
+
+    /// Whether a record says that the group is up again.
+    func isUp(_ record: SleepRecord) -> Bool {
+        switch record.state {
+        case .waking, .awake, .overridden: true
+        case .intended, .asleep, .refused: false
+        }
     }
 
     /// The action of a step; nil: it changes nothing.

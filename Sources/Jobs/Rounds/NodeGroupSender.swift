@@ -1,6 +1,7 @@
 import Infrastructure
 
-/// Sizes groups of nodes, each with a last look at what is there: neither EKS nor Auto Scaling knows a precondition.
+/// Sizes groups of nodes. Neither EKS nor Auto Scaling knows a precondition: what is there is read and compared in the instant before
+/// the call, and looked at once more after it.
 struct NodeGroupSender: Sendable {
     let cloud: any Cloud
     let key: String
@@ -14,8 +15,7 @@ struct NodeGroupSender: Sendable {
             guard group.desired <= change.onlyFrom, group.desired < change.to else { return done }
             try refuseWhileChanging(group)
             let desired = min(change.to, group.maxSize)
-            try await resize(group, minSize: min(change.minSize, desired), desired: desired)
-            return done
+            return try await resize(group, minSize: min(change.minSize, desired), desired: desired, done)
         }
         guard group.desired > change.to else {
             // At its aim already: by our own earlier try, or by somebody else, whose it is then.
@@ -24,9 +24,14 @@ struct NodeGroupSender: Sendable {
         try refuseWhileChanging(group)
         // The tag first: what is down without one could not be told from what a person took down.
         let mark = SleepMark(original: group.desired, since: since, minSize: group.minSize).description
-        if group.tags[SleepMark.annotation] != mark { try await cloud.mark(group, mark) }
-        try await resize(group, minSize: min(group.minSize, change.to), desired: change.to)
-        return done
+        if group.tags[SleepMark.annotation] != mark {
+            try await cloud.mark(group, mark)
+            // That took a call's time: whoever changed it meanwhile is not overwritten, and the tag is written anew the next time.
+            guard let now = try await cloud.nodeGroup(change.group), now.desired == group.desired,
+                now.minSize == group.minSize
+            else { throw changing(group, "it was changed while it was marked") }
+        }
+        return try await resize(group, minSize: min(group.minSize, change.to), desired: change.to, done)
     }
 
     /// Takes the tag off. Whoever raised the group meanwhile keeps the size they set, with the least size of before.
@@ -35,18 +40,34 @@ struct NodeGroupSender: Sendable {
         let least = min(minSize, group.desired)
         if group.minSize < least {
             try refuseWhileChanging(group)
-            try await resize(group, minSize: least, desired: group.desired)
+            let report = ActionReport(key: key, .done)
+            let resized = try await resize(group, minSize: least, desired: group.desired, report)
+            if group.tags[SleepMark.annotation] != nil { try await cloud.mark(group, nil) }
+            return resized
         }
         if group.tags[SleepMark.annotation] != nil { try await cloud.mark(group, nil) }
         return ActionReport(key: key, .done)
     }
 
-    private func resize(_ group: NodeGroup, minSize: Int, desired: Int) async throws {
+    /// Sizes it and looks once more: EKS refuses a second change while it makes the first, Auto Scaling does not.
+    /// - Returns: `done`, with a message where it has another size than was asked for: somebody sized it in the same instant.
+    private func resize(
+        _ group: NodeGroup, minSize: Int, desired: Int, _ done: ActionReport
+    ) async throws -> ActionReport {
         do {
             try await cloud.resize(group, minSize: minSize, desired: desired)
         } catch let error as FarSideError where error.code == .conflict {
             throw changing(group, error.message)
         }
+        guard group.reference.owner == .autoScaling else { return done }
+        guard let after = try await cloud.nodeGroup(group.reference),
+            after.desired != desired || after.minSize != minSize
+        else { return done }
+        var report = done
+        report.message =
+            "\(group.reference) was set to \(desired) nodes (at least \(minSize)) and had \(after.desired) (at least"
+            + " \(after.minSize)) right after: somebody sized it in the same instant"
+        return report
     }
 
     private func refuseWhileChanging(_ group: NodeGroup) throws {

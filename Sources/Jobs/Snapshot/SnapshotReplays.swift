@@ -56,7 +56,7 @@ extension OfficeHoursNodes: SnapshotKind {
             policy: policy,
             world: Observation.World(
                 groups: groups, nodes: snapshot.objects.nodes, pods: snapshot.objects.pods,
-                prices: snapshot.onDemandPrices), rows: [], reports: [], memory: Memory())
+                prices: PoolBook(snapshot).byNode(snapshot)), rows: [], reports: [], memory: Memory())
         let first = try OfficeHoursNodes(.init()).decide(observation)
         observation.round = 1
         observation.rows = first.facts.compactMap { if case .nodeGroupSleep(let row) = $0 { row } else { nil } }

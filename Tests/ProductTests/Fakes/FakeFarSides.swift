@@ -63,7 +63,7 @@ struct FakeCloud: Cloud {
     func nodeGroups(ofCluster name: String) async throws -> [NodeGroup] {
         await world.nodeGroups.values.sorted { "\($0.reference)" < "\($1.reference)" }
     }
-    func nodeGroup(_ reference: NodeGroupReference) async throws -> NodeGroup? { await world.nodeGroups[reference] }
+    func nodeGroup(_ reference: NodeGroupReference) async throws -> NodeGroup? { await world.readNodeGroup(reference) }
     func resize(_ group: NodeGroup, minSize: Int, desired: Int) async throws {
         try await world.resize(group.reference, minSize: minSize, desired: desired)
     }

@@ -21,16 +21,36 @@ extension FakeWorld {
         nodeGroups[reference]?.tags[SleepMark.annotation] = value
     }
 
-    /// As many nodes as are wanted: the first stay.
+    func readNodeGroup(_ reference: NodeGroupReference) -> NodeGroup? {
+        groupReads += 1
+        if let change = groupChanges.removeValue(forKey: groupReads), var group = nodeGroups[reference] {
+            change(&group)
+            nodeGroups[reference] = group
+            fill(reference)
+        }
+        return nodeGroups[reference]
+    }
+
+    /// As many nodes as are wanted: the first stay, the others are new ones.
     func fill(_ reference: NodeGroupReference) {
         guard var group = nodeGroups[reference] else { return }
-        for node in nodes.values where node.name.hasPrefix("\(reference.name)-") { nodes[node.name] = nil }
+        let prefix = "\(reference.name)-"
+        for node in nodes.values where node.name.hasPrefix(prefix) {
+            if Int(node.name.dropFirst(prefix.count)).map({ $0 >= group.desired }) ?? true { nodes[node.name] = nil }
+        }
         group.instances = []
         for index in 0..<group.desired {
-            let id = InstanceID(rawValue: "i-\(reference.name)\(index)")
+            let name = "\(prefix)\(index)"
+            if let known = nodes[name] {
+                if reference.owner == .autoScaling, let id = known.instance { group.instances.append(id) }
+                continue
+            }
+            nodesMade[name, default: 0] += 1
+            let made = nodesMade[name] == 1 ? "" : "x\(nodesMade[name] ?? 0)"
+            let id = InstanceID(rawValue: "i-\(reference.name)\(index)\(made)")
             var node = Node(
-                name: "\(reference.name)-\(index)", uid: "uid-\(reference.name)-\(index)", resourceVersion: "1",
-                instance: id, labels: ["node.kubernetes.io/instance-type": "m5.large"])
+                name: name, uid: "uid-\(name)\(made)", resourceVersion: "1", instance: id,
+                labels: ["node.kubernetes.io/instance-type": "m5.large"])
             if reference.owner == .managed {
                 node.labels["eks.amazonaws.com/nodegroup"] = reference.name
             } else {

@@ -46,6 +46,10 @@ actor FakeWorld {
     var forbiddenFlowLogs: Set<String> = []
     /// Groups of nodes, by reference.
     var nodeGroups: [NodeGroupReference: NodeGroup] = [:]
+    /// Readings of one group so far, what somebody does to it right before one of them, and nodes that were made, by name.
+    var groupReads = 0
+    var groupChanges: [Int: @Sendable (inout NodeGroup) -> Void] = [:]
+    var nodesMade: [String: Int] = [:]
     /// The state that new snapshots are in.
     var snapshotState = "completed"
     var blockedDeletions = false

@@ -246,6 +246,101 @@ struct OfficeHoursNodesTests {
         #expect(await Self.sizes(scene) == ["batch": "1/1", "general": "1/1"])
     }
 
+    /// The savings that were filed, by instance.
+    private static func savings(_ scene: Scene) async throws -> [String: SavingFact] {
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        decoder.dateDecodingStrategy = .custom { decoder in
+            let text = try decoder.singleValueContainer().decode(String.self)
+            return try Date(text, strategy: Date.ISO8601FormatStyle(includingFractionalSeconds: true))
+        }
+        let facts = try await scene.stores.records(of: "saving").map {
+            try decoder.decode(SavingFact.self, from: Data($0.value.text.utf8))
+        }
+        return Dictionary(facts.map { ($0.subject, $0) }) { first, _ in first }
+    }
+
+    @Test(
+        "each node that was gone in the morning is a saving from the evening on, at its price; those that stayed are none"
+    )
+    func saves() async throws {
+        let scene = try await Self.scene()
+        await scene.world.change { world in
+            world.nodes["general-1"]?.labels["eks.amazonaws.com/capacityType"] = "SPOT"
+            world.nodes["general-2"]?.labels["node.kubernetes.io/instance-type"] = "x9.unknown"
+        }
+        try await Self.run(scene, at: "2026-11-24T17:00:30Z")
+        try await Self.run(scene, at: "2026-11-25T03:00:00Z")
+        #expect(try await Self.savings(scene).isEmpty)
+        try await Self.run(scene, at: "2026-11-25T07:35:00Z")
+        let savings = try await Self.savings(scene)
+        // Three of four of one group, and of the other the one whose price is known.
+        #expect(Set(savings.keys) == ["i-batch1", "i-batch2", "i-batch3", "i-general1"])
+        #expect(savings.values.allSatisfy { $0.form == .asleep && $0.feature == .officeHours && $0.after == .zero })
+        let from = try Date("2026-11-24T17:00:30Z", strategy: .iso8601)
+        let until = try Date("2026-11-25T07:35:00Z", strategy: .iso8601)
+        #expect(savings.values.allSatisfy { $0.since == from && $0.until == until })
+        #expect(savings["i-batch1"]?.before == 96_000)
+        let spot = try #require(savings["i-general1"]?.before)
+        #expect(spot > .zero && spot < 96_000)
+        // Whatever runs again files nothing more; the next night is another.
+        let count = await scene.stores.records(of: "saving").count
+        try await Self.run(scene, at: "2026-11-25T07:36:00Z")
+        try await Self.run(scene, at: "2026-11-25T12:00:00Z")
+        #expect(await scene.stores.records(of: "saving").count == count)
+        try await Self.run(scene, at: "2026-11-25T18:00:00Z")
+        try await Self.run(scene, at: "2026-11-26T08:00:00Z")
+        #expect(try await Self.savings(scene).count == 4 + 5)
+    }
+
+    @Test("a night that a person ends saves until then, and no longer")
+    func personEnds() async throws {
+        let scene = try await Self.scene()
+        try await Self.run(scene, at: "2026-11-24T18:00:00Z")
+        await scene.world.change { world in
+            world.nodeGroups[Self.asg]?.desired = 2
+            world.fill(Self.asg)
+        }
+        try await Self.run(scene, at: "2026-11-24T20:00:00Z")
+        let savings = try await Self.savings(scene)
+        #expect(Set(savings.keys) == ["i-batch1", "i-batch2", "i-batch3"])
+        let until = try Date("2026-11-24T20:00:00Z", strategy: .iso8601)
+        #expect(savings.values.allSatisfy { $0.until == until })
+        try await Self.run(scene, at: "2026-11-25T08:00:00Z")
+        #expect(try await Self.savings(scene).keys.filter { $0.hasPrefix("i-batch") }.count == 3)
+    }
+
+    private static func alone(_ changes: [Int: @Sendable (inout NodeGroup) -> Void]) async throws -> Scene {
+        let scene = try await Self.scene()
+        await scene.world.change { world in
+            world.nodeGroups[Self.managed] = nil
+            world.groupChanges = changes
+        }
+        return scene
+    }
+
+    @Test("who sizes a group while it is marked is not overwritten: it sleeps from that size, and returns to it")
+    func whileMarked() async throws {
+        let scene = try await Self.alone([2: { $0.desired = 6 }])
+        try await Self.run(scene, at: "2026-11-24T18:00:00Z")
+        #expect(await Self.sizes(scene) == ["batch": "2/6"])
+        try await Self.run(scene, at: "2026-11-24T18:01:00Z")
+        #expect(await Self.sizes(scene) == ["batch": "1/1"])
+        #expect(await scene.world.read { $0.nodeGroups[Self.asg]?.mark?.original } == 6)
+        try await Self.run(scene, at: "2026-11-25T08:00:00Z")
+        #expect(await Self.sizes(scene) == ["batch": "2/6"])
+    }
+
+    @Test("who sizes a group right after it was put to sleep is told of, and theirs counts")
+    func rightAfter() async throws {
+        let scene = try await Self.alone([3: { $0.desired = 3 }])
+        try await Self.run(scene, at: "2026-11-24T18:00:00Z")
+        #expect(await Self.findings(scene).contains { $0.hasPrefix("office-hours-nodes-raced") })
+        try await Self.run(scene, at: "2026-11-24T18:01:00Z")
+        try await Self.run(scene, at: "2026-11-24T18:02:00Z")
+        #expect(await Self.sizes(scene) == ["batch": "2/3"])
+    }
+
     @Test("the mark of a group is read as it is written, and nothing else is")
     func marks() throws {
         let since = try Date("2026-11-24T17:00:00Z", strategy: .iso8601)

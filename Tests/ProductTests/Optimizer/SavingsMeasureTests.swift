@@ -96,6 +96,54 @@ struct SavingsMeasureTests {
         #expect(measure.measured(on: SavingsMeasureTests.day + -1).isEmpty)
     }
 
+    /// An instance that slept from hour 1 to hour 9.
+    private static func night(_ id: String, before: MicroDollars = 200_000) -> SavingFact {
+        var fact = saving("night/\(id)", .asleep, subject: id, before: before, at: 1)
+        fact.until = start + 9 * 3600
+        return fact
+    }
+
+    @Test(
+        "a node that slept counts from when it was really gone until its group was woken, a spot node at its pool's price"
+    )
+    func asleep() {
+        let nights = ["i-1", "i-2", "i-stayed", "i-unseen"].map { SavingsMeasureTests.night($0) }
+        let lives = [
+            SavingsMeasureTests.life("i-1", from: -9, to: 2, capacity: .onDemand),
+            SavingsMeasureTests.life("i-2", from: -9, to: 1), SavingsMeasureTests.life("i-stayed", from: -9, to: 24),
+        ]
+        let priced = SavingsMeasureTests.measure(nights, lives, prices: [(-5, 60_000), (5, 100_000)])
+            .measured(on: SavingsMeasureTests.day)
+        #expect(priced.map(\.key) == ["night/i-1", "night/i-2"])
+        #expect(priced.map(\.hours) == [7, 8])
+        #expect(priced.map(\.before) == [200_000, 80_000])
+        #expect(priced.map(\.amount) == [1_400_000, 640_000])
+        // What a spot node would have cost is not guessed.
+        let unpriced = SavingsMeasureTests.measure(nights, lives).measured(on: SavingsMeasureTests.day)
+        #expect(unpriced.map(\.key) == ["night/i-1"])
+    }
+
+    @Test("what packing removed counts there alone; nodes that come back in the morning end no removal, one more does")
+    func asleepAndRemoved() {
+        let savings = [
+            SavingsMeasureTests.saving("packed", .removed, subject: "i-9", at: -20),
+            SavingsMeasureTests.saving("also", .removed, subject: "i-2", at: 3), SavingsMeasureTests.night("i-1"),
+            SavingsMeasureTests.night("i-2"),
+        ]
+        var lives = [
+            SavingsMeasureTests.life("i-9", from: -40, to: -20),
+            SavingsMeasureTests.life("i-1", from: -9, to: 1, capacity: .onDemand),
+            SavingsMeasureTests.life("i-2", from: -9, to: 3, capacity: .onDemand),
+            SavingsMeasureTests.life("i-3", from: 9.1, to: 24), SavingsMeasureTests.life("i-4", from: 9.2, to: 24),
+        ]
+        let day = SavingsMeasureTests.measure(savings, lives).measured(on: SavingsMeasureTests.day)
+        #expect(day.map(\.key) == ["packed", "night/i-1", "also"])
+        #expect(day.map(\.hours) == [24, 8, 21])
+        lives.append(SavingsMeasureTests.life("i-5", from: 10, to: 24))
+        let more = SavingsMeasureTests.measure(savings, lives).measured(on: SavingsMeasureTests.day)
+        #expect(more.map(\.hours) == [10, 8, 21])
+    }
+
     @Test("days add up to the hours there were, whatever the order of savings")
     func sum() {
         let saving = SavingsMeasureTests.saving("s", .gone, subject: "x", at: 5)
