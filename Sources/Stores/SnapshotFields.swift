@@ -4,6 +4,7 @@ public enum SnapshotFields {
     public static let all = [(name: "dollars_per_hour", sql: dollarsPerHour)]
 
     static let dollarsPerHour = """
-        SELECT coalesce(sum(dollars_per_hour), 0)::float8 FROM saving_status WHERE form <> 'freed'
+        SELECT coalesce(sum(dollars_per_hour), 0)::float8 FROM saving_status
+         WHERE form <> 'freed' AND (until IS NULL OR until > world_now())
         """
 }

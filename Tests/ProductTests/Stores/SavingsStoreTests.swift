@@ -71,6 +71,37 @@ struct SavingsStoreTests {
         }
     }
 
+    @Test(
+        "a night of a node group is projected for as long as it lasted, and is no saving of today; its nodes are kept")
+    func asleep() async throws {
+        try await StoreScene.with { scene in
+            try await scene.clusters.add(Scene.registration(), credential: nil)
+            let store = SavingsStore(scene.connection)
+            let now = Date()
+            let night = SavingFact(
+                key: "night", cluster: "prod", feature: .officeHours, .asleep, subject: "i-1", before: 100_000,
+                after: .zero, since: now - 20 * 3600, until: now - 5 * 3600)
+            let record = SleepRecord(state: .asleep, original: 3, asleepLevel: 1, since: now)
+            var group = NodeGroupSleep(
+                cluster: "prod", group: "autoscaling-group/batch", record: record, minSize: 1, at: now,
+                nodes: ["i-1": 100_000, "i-2": 96_000])
+            try await write([.saving(night), .nodeGroupSleep(group)], scene)
+            try await write([.saving(night)], scene)
+            #expect(try await store.savings(of: "prod", since: now - 86_400).map(\.form) == [.asleep])
+            let line = try #require(try await store.statement(cluster: "prod", since: now - 5 * 86_400).first)
+            #expect(line.savings == 1 && abs(line.projectedDollars - 1.5) < 0.001)
+            #expect(line.projectedDollarsPerHour == 0 && line.freedDollars == 0)
+            let gauge = try #require(try await scene.connection.query(SavingGauge.sql).first)
+            #expect(try gauge.double(5) == 0)
+            let sleepers = SleeperStore(scene.connection)
+            #expect(try await sleepers.nodeGroups(in: "prod").map(\.nodes) == [["i-1": 100_000, "i-2": 96_000]])
+            group.nodes = nil
+            group.at = now + 60
+            try await write([.nodeGroupSleep(group)], scene)
+            #expect(try await sleepers.nodeGroups(in: "prod").map(\.nodes) == [nil])
+        }
+    }
+
     @Test("nodes that are seen live on; what is too old is swept by the installation's own job only")
     func livesAndSweep() async throws {
         try await StoreScene.with { scene in
