@@ -28,7 +28,8 @@ struct ErrorAnswer {
             code = type.split { $0 == "#" || $0 == ":" }.first { $0.hasSuffix("Exception") }.map(String.init) ?? type
             text = body?.message ?? body?.Message ?? ""
         } else if let tree = try? XMLTree.parse(answer.body) {
-            let entry = tree["Errors"]?["Error"] ?? tree["Error"]
+            // S3's answer is the error itself.
+            let entry = tree["Errors"]?["Error"] ?? tree["Error"] ?? (tree.name == "Error" ? tree : nil)
             code = entry?.string("Code") ?? ""
             text = entry?.string("Message") ?? ""
             requestID = tree.string("RequestID") ?? tree.string("RequestId") ?? requestID

@@ -323,9 +323,10 @@ struct OfficeHoursNodesTests {
     func whileMarked() async throws {
         let scene = try await Self.alone([2: { $0.desired = 6 }])
         try await Self.run(scene, at: "2026-11-24T18:00:00Z")
-        #expect(await Self.sizes(scene) == ["batch": "2/6"])
         try await Self.run(scene, at: "2026-11-24T18:01:00Z")
         #expect(await Self.sizes(scene) == ["batch": "1/1"])
+        #expect(
+            await scene.world.calls.filter { $0.hasPrefix("resize") } == ["resize autoscaling-group/batch 2/6 -> 1/1"])
         #expect(await scene.world.read { $0.nodeGroups[Self.asg]?.mark?.original } == 6)
         try await Self.run(scene, at: "2026-11-25T08:00:00Z")
         #expect(await Self.sizes(scene) == ["batch": "2/6"])

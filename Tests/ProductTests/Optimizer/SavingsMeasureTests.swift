@@ -132,8 +132,8 @@ struct SavingsMeasureTests {
         ]
         var lives = [
             SavingsMeasureTests.life("i-9", from: -40, to: -20),
-            SavingsMeasureTests.life("i-1", from: -9, to: 1, capacity: .onDemand),
-            SavingsMeasureTests.life("i-2", from: -9, to: 3, capacity: .onDemand),
+            SavingsMeasureTests.life("i-1", from: -40, to: 1, capacity: .onDemand),
+            SavingsMeasureTests.life("i-2", from: -40, to: 3, capacity: .onDemand),
             SavingsMeasureTests.life("i-3", from: 9.1, to: 24), SavingsMeasureTests.life("i-4", from: 9.2, to: 24),
         ]
         let day = SavingsMeasureTests.measure(savings, lives).measured(on: SavingsMeasureTests.day)

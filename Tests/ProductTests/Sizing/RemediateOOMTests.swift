@@ -36,11 +36,11 @@ struct RemediateOOMTests {
     }
 
     @discardableResult
-    static func run(_ scene: Scene) async throws -> Outcome {
+    static func run(_ scene: Scene, lane: Lane = .interruption) async throws -> Outcome {
         try await scene.run(
             JobRequest(
                 RemediateOOM.kind, parameters: JSONText(text: #"{"age_max_seconds":3600,"rollouts_max":1}"#),
-                target: "prod"))
+                target: "prod"), lane: lane)
     }
 
     static func template(_ scene: Scene) async -> PodContainer {
@@ -75,14 +75,14 @@ struct RemediateOOMTests {
         policy.disruption.windows = WeeklySchedule([try #require(WeeklyWindow("\(day) 01:00-01:05 UTC"))])
         policy.disruption.evictionsPerHourMax = 0
         await scene.stores.set(policy)
-        try await Self.run(scene)
+        try await Self.run(scene, lane: .safety)
         #expect(await scene.world.calls == (goes ? ["patch api sizes"] : []))
         #expect(await scene.stores.taken.isEmpty)
         guard !goes else { return }
         #expect(await RightsizeWorkloadsTests.findings(scene).contains { $0.contains("waits") })
         policy.disruption = ClusterPolicy().disruption
         await scene.stores.set(policy)
-        try await Self.run(scene)
+        try await Self.run(scene, lane: .safety)
         #expect(await scene.world.calls == ["patch api sizes"])
     }
 
