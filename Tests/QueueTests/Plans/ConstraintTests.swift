@@ -44,6 +44,7 @@ struct ConstraintTests {
                 "id": id, "queue": "'q'", "kind": "'k'", "timeout_seconds": "1", "max_attempts": "1", "args": "'{}'",
                 "state": "1", "worker_id": id, "deadline_at": "now()", "limit_key": "'l'", "limit_max": "1",
                 "rate_key": "'r'", "rate_per_second": "0.5", "rate_burst": "1", "lane": "3",
+                "tracestate": "repeat('x', 512)",
             ],
             refused: [
                 ("job_check", ["worker_id": "NULL"]), ("job_check", ["state": "0", "deadline_at": "NULL"]),
@@ -60,6 +61,9 @@ struct ConstraintTests {
                 ("job_args_size", ["args": "jsonb_build_object('a', repeat('x', 66000))"]),
                 ("job_checkpoint_size", ["checkpoint": "to_jsonb(repeat('x', 1050000))"]),
                 ("job_run_at_check", ["run_at": "'-infinity'"]), ("job_run_at_check", ["run_at": "'infinity'"]),
+                ("job_tracestate_check", ["tracestate": "''"]),
+                ("job_tracestate_check", ["tracestate": "E'a=1\\r\\nb=2'"]),
+                ("job_tracestate_check", ["tracestate": "repeat('x', 513)"]),
             ]),
         Table(
             name: "job_history",
