@@ -1,7 +1,7 @@
 import Foundation
 
 /// A day of the calendar in some place: `2026-12-24`.
-public struct LocalDay: Hashable, Sendable, Codable, Comparable, CustomStringConvertible {
+public struct LocalDay: Hashable, Sendable, Comparable, TextCoded {
     /// Days since 1970-01-01.
     public let number: Int
 
@@ -57,22 +57,8 @@ public struct LocalDay: Hashable, Sendable, Codable, Comparable, CustomStringCon
     /// Orders by time.
     public static func < (left: LocalDay, right: LocalDay) -> Bool { left.number < right.number }
 
-    /// Encodes the text.
-    public func encode(to encoder: any Encoder) throws {
-        var container = encoder.singleValueContainer()
-        try container.encode(description)
-    }
-
-    /// Decodes the text.
-    public init(from decoder: any Decoder) throws {
-        let container = try decoder.singleValueContainer()
-        let text = try container.decode(String.self)
-        guard let found = LocalDay(text) else {
-            throw DecodingError.dataCorruptedError(
-                in: container, debugDescription: "found '\(text.prefix(40))', wanted a day such as 2026-12-24")
-        }
-        self = found
-    }
+    /// The form, for messages.
+    public static let wanted = "a day such as 2026-12-24"
 }
 
 extension TimeZone {

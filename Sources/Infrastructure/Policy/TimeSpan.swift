@@ -1,7 +1,7 @@
 import Foundation
 
 /// A length of time in whole seconds. In documents a number with its unit: `90s`, `15m`, `24h`, `7d`.
-public struct TimeSpan: Hashable, Sendable, Codable, Comparable, CustomStringConvertible {
+public struct TimeSpan: Hashable, Sendable, Comparable, TextCoded {
     /// The seconds, never negative.
     public let seconds: Int64
 
@@ -45,21 +45,6 @@ public struct TimeSpan: Hashable, Sendable, Codable, Comparable, CustomStringCon
     /// Orders by length.
     public static func < (left: TimeSpan, right: TimeSpan) -> Bool { left.seconds < right.seconds }
 
-    /// Encodes the text.
-    public func encode(to encoder: any Encoder) throws {
-        var container = encoder.singleValueContainer()
-        try container.encode(description)
-    }
-
-    /// Decodes the text.
-    public init(from decoder: any Decoder) throws {
-        let container = try decoder.singleValueContainer()
-        let text = try container.decode(String.self)
-        guard let found = TimeSpan(text) else {
-            throw DecodingError.dataCorruptedError(
-                in: container, debugDescription: "found '\(text.prefix(40))', wanted a time such as 90s, 15m, 24h or 7d"
-            )
-        }
-        self = found
-    }
+    /// The form, for messages.
+    public static let wanted = "a time such as 90s, 15m, 24h or 7d"
 }

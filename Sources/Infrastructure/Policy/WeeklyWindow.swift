@@ -4,7 +4,7 @@ import Foundation
 ///
 /// One that ends before it begins runs over midnight and belongs to the day it begins on. A local time that a clock
 /// change skips is the first instant after the gap; one that comes twice is the first of the two.
-public struct WeeklyWindow: Hashable, Sendable, Codable, CustomStringConvertible {
+public struct WeeklyWindow: Hashable, Sendable, TextCoded {
     /// The days it begins on, 0 for Monday to 6 for Sunday.
     public let days: Set<Int>
     /// When it opens, minutes since midnight, 0 to 1439.
@@ -98,22 +98,5 @@ public struct WeeklyWindow: Hashable, Sendable, Codable, CustomStringConvertible
             while days.contains((end + 1) % 7) { end = (end + 1) % 7 }
             return start == end ? WeeklyWindow.names[start] : "\(WeeklyWindow.names[start])-\(WeeklyWindow.names[end])"
         }.joined(separator: ",")
-    }
-
-    /// Encodes the text.
-    public func encode(to encoder: any Encoder) throws {
-        var container = encoder.singleValueContainer()
-        try container.encode(description)
-    }
-
-    /// Decodes the text.
-    public init(from decoder: any Decoder) throws {
-        let container = try decoder.singleValueContainer()
-        let text = try container.decode(String.self)
-        guard let found = WeeklyWindow(text) else {
-            throw DecodingError.dataCorruptedError(
-                in: container, debugDescription: "found '\(text.prefix(80))', wanted \(WeeklyWindow.wanted)")
-        }
-        self = found
     }
 }

@@ -94,6 +94,11 @@ public struct ListReading: Hashable, Sendable, Codable {
     /// What was wrong, by field and never by content; empty: nothing.
     public var problem: String
 
+    /// What a job that cannot go on without the list ends with.
+    public var failure: FarSideError {
+        FarSideError(outcome == .forbidden ? .forbidden : .fault, "\(list.rawValue): \(problem)")
+    }
+
     /// Makes one.
     public init(
         _ list: ClusterList, _ outcome: Outcome, count: Int = 0, resourceVersion: String = "", readAt: Date,

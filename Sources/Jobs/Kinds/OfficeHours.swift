@@ -56,8 +56,7 @@ public struct OfficeHours: Job {
         let objects = try await context.cluster(registration).objects(OfficeHours.lists, now: context.now)
         for list in [ClusterList.deployments, .statefulSets, .cronJobs] {
             if let reading = objects.reading(list), reading.outcome == .failed || reading.outcome == .forbidden {
-                throw FarSideError(
-                    reading.outcome == .forbidden ? .forbidden : .fault, "\(list.rawValue): \(reading.problem)")
+                throw reading.failure
             }
         }
         return Observation(

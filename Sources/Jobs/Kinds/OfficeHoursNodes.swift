@@ -70,9 +70,7 @@ public struct OfficeHoursNodes: Job {
         let groups = try await context.cloud(registration).nodeGroups(ofCluster: registration.name)
         let objects = try await context.cluster(registration).objects(OfficeHoursNodes.lists, now: context.now)
         if let missing = objects.incomplete(OfficeHoursNodes.lists).first {
-            let reading = objects.reading(missing)
-            throw FarSideError(
-                reading?.outcome == .forbidden ? .forbidden : .fault, "\(missing.rawValue): \(reading?.problem ?? "")")
+            throw objects.reading(missing)?.failure ?? FarSideError(.fault, "\(missing.rawValue) was not read")
         }
         observation.world = Observation.World(
             groups: groups, nodes: objects.nodes, pods: objects.pods,
