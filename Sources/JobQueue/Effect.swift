@@ -78,6 +78,12 @@ public struct EffectRefused: Error, Sendable, Codable, Equatable, CustomStringCo
     public var description: String { "\(code): \(message)" }
 }
 
+/// An error of an effect's call that knows what became of it. Any other may mean that the call was carried out.
+public protocol EffectFailure: Error {
+    /// False when the far side surely did nothing: the effect stays open, and nothing about it is unknown.
+    var mayHaveBeenExecuted: Bool { get }
+}
+
 /// Thrown by the code that sends an effect when the request surely never left: the intent is withdrawn, and the job is
 /// retried as after any passing failure.
 public struct EffectNotSent: Error, Sendable, CustomStringConvertible {

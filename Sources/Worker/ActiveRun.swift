@@ -243,7 +243,8 @@ final class ActiveRun: JobRun, Sendable {
             }
             throw QueueError(.transient, "effect '\(entry.key)': \(error.message)")
         } catch {
-            count(entry, "unknown")
+            let isUnknown = (error as? any EffectFailure)?.mayHaveBeenExecuted ?? true
+            count(entry, isUnknown ? "unknown" : "not_done")
             guard entry.effectClass == .once else { throw error }
             throw QueueError(.outcomeUnknown, "effect '\(entry.key)' was sent and its answer lost", underlying: error)
         }

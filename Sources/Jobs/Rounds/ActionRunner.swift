@@ -134,6 +134,8 @@ struct ActionRunner: Sendable {
     }
 }
 
+extension FarSideError: EffectFailure {}
+
 extension FarSideError {
     /// The far side's own word, or ours where it said none.
     var reportCode: String { farCode.isEmpty ? code.rawValue : farCode }

@@ -4,8 +4,9 @@ import JobQueue
 /// Sends one action to the far side it is for. The only code of the product that changes the world.
 struct ActionSender: Sendable {
     /// Not done and not refused for ever: the effect stays open, and the next round asks again.
-    struct NotDone: Error {
+    struct NotDone: EffectFailure {
         let report: ActionReport
+        var mayHaveBeenExecuted: Bool { false }
     }
 
     let sources: JobSources

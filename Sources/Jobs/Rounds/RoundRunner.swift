@@ -47,6 +47,7 @@ public struct RoundRunner: Handler {
         if try await isOff(context) { return Outcome(isEmpty: true) }
         let approval = try await Approval(sources: sources, context: context, modeMax: modeMax(context.job.kind))
         var told: JobProgress?
+        var story = Story(context: context)
         while true {
             try Task.checkCancellation()
             var decision: Decision
@@ -71,8 +72,12 @@ public struct RoundRunner: Handler {
             let actions = ActionRunner(
                 sources: sources, job: context.job, modeMax: modeMax(context.job.kind),
                 approved: isApproved ? Set(proposed.map(\.key)) : [], logger: logger)
+            for action in decision.actions { story.tell("\(action.verb.name) \(action.key): \(action.reason)") }
             let reports = try await context.withoutSlot { [decision] in
                 try await actions.run(decision.actions, context: context)
+            }
+            for report in reports where !report.isDone {
+                story.tell("\(report.key): \(report.outcome.rawValue): \(report.message)")
             }
             let withheld = decision.actions.filter { action in
                 reports.contains { $0.key == action.key && $0.outcome == .withheld }
@@ -100,6 +105,7 @@ public struct RoundRunner: Handler {
                 return outcome(decision, records: records, context: context)
             case .stop(let reason):
                 context.log("stopped: \(reason)")
+                if decision.result == nil { decision.result = try JSONText(encoding: ["stopped": reason]) }
                 return outcome(decision, records: records, context: context)
             case .again(let milliseconds):
                 let isChanged =
@@ -127,6 +133,19 @@ public struct RoundRunner: Handler {
                 if endsRun { return Outcome(againAfter: pause) }
                 if pause > .zero { try await context.wait(for: pause) }
             }
+        }
+    }
+
+    /// What a run says of its actions. What is asked for again and again until it succeeds is told once.
+    private struct Story {
+        let context: HandlerContext
+        private var said: Set<String> = []
+
+        init(context: HandlerContext) { self.context = context }
+
+        mutating func tell(_ line: String) {
+            guard said.count <= JobLog.linesPerRunMax, said.insert(line).inserted else { return }
+            context.log(line)
         }
     }
 
@@ -166,7 +185,6 @@ public struct RoundRunner: Handler {
             decision.policyVersion = try await policyVersion(context)
             state.decision = decision
             try await context.save(checkpoint: JSONText(encoding: state))
-            for action in decision.actions { context.log("\(action.verb.name) \(action.key): \(action.reason)") }
         }
         return decision
     }

@@ -1,6 +1,7 @@
 import Foundation
 import Infrastructure
 import JobQueue
+import Synchronization
 import Testing
 
 @testable import Jobs
@@ -68,7 +69,12 @@ struct InterruptionStoryTests {
             world.instances[Scene.instance]?.state = .terminated
         }
         await scene.send(Scene.warning())
-        try await tell(scene)
+        let interrupt = try await scene.run(try #require(try await scene.poll().followUps.first))
+        let run = MemoryRun(world: scene.world, stores: scene.stores, effects: scene.effects)
+        try await scene.run(interrupt.followUps[0], as: run)
+        let lines = run.lines.withLock { $0 }.filter { $0.contains("evict/prod/u-a") }
+        #expect(lines.count == 2, "what it asks for and why it waits are told once each: \(lines)")
+        #expect(lines.last?.hasPrefix("evict/prod/u-a: blocked: ") == true, "\(lines)")
         let calls = await scene.world.calls
         let deletion = try #require(calls.first { $0.hasPrefix("delete a") })
         let grace = try #require(Int(deletion.split(separator: " ").last ?? ""))
