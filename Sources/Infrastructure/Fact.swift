@@ -2,8 +2,8 @@ import Foundation
 
 /// Something a person should see; also why something was not done.
 public struct Finding: Hashable, Sendable, Codable {
-    /// How much it matters.
-    public enum Severity: String, Sendable, Codable {
+    /// How much it matters, the least first.
+    public enum Severity: String, Sendable, Codable, CaseIterable {
         /// Good to know.
         case info
         /// Something needs attention.

@@ -2,7 +2,7 @@ import Postgres
 
 /// What `cloudoptim doctor` asks about the product's own tables.
 public enum ProductQuestions {
-    /// Kill switch, clusters, events.
+    /// Kill switch, clusters, findings, events.
     public static let all = [
         HealthQuestion(
             "kill switch", advice: "nothing is changed anywhere until it is off: `cloudoptim kill-switch off`",
@@ -18,6 +18,13 @@ public enum ProductQuestions {
                    count(*) || ' clusters' || coalesce('; without credential or queue: '
                    || string_agg(id, ', ' ORDER BY id) FILTER (WHERE NOT has_credential OR queue_url IS NULL), '')
               FROM cluster_status WHERE mode <> 'off'
+            """),
+        HealthQuestion(
+            "critical findings", advice: "`cloudoptim findings --severity critical --since 1d` says what to do",
+            """
+            SELECT CASE WHEN count(*) = 0 THEN 'ok' ELSE 'warning' END, count(*) || ' in the last day'
+                   || coalesce(': ' || string_agg(DISTINCT code, ', ' ORDER BY code), '')
+              FROM finding_status WHERE severity = 'critical' AND last_at > world_now() - interval '1 day'
             """),
         HealthQuestion(
             "late drains", advice: "look at the findings of those clusters",

@@ -1,4 +1,5 @@
 import Foundation
+import HTTPClient
 import JobQueue
 import Postgres
 import Redis
@@ -80,7 +81,7 @@ extension SystemTests {
             let cluster = fleet.cluster("blue")
             let added = try await fleet.add("blue", tenant: "acme")
             #expect(added.output.contains("mode apply: decisions are carried out"), "\(added)")
-            try await fleet.startRoles(workers: 2)
+            let roles = try await fleet.startRoles(workers: 2)
             try await fleet.awaitIndex("blue", nodes: 6)
 
             // AWS says: this instance ends in two minutes.
@@ -134,6 +135,19 @@ extension SystemTests {
             #expect(told.text(0) == told.text(1) && told.text(0) != "0", "it told how far it was, to its end")
             #expect(try await fleet.number("SELECT count(*) FROM effect_log WHERE state = 'intended'") == 0)
             #expect(try await fleet.number("SELECT count(*) FROM effect_log WHERE key LIKE 'cordon/%'") == 1)
+            // A budget that held a pod back leaves nothing in doubt: no alert of lost answers.
+            for worker in roles.dropFirst() {
+                let port = try await Fleet.port(of: worker)
+                let metrics = try await HTTPTransport(connectionsMax: 1)
+                    .send(HTTPRequest(url: "http://127.0.0.1:\(port)/metrics"))
+                let text = String(decoding: metrics.body, as: UTF8.self)
+                #expect(
+                    !text.split(separator: "\n").contains { $0.contains("effects_total") && $0.contains("\"unknown\"") }
+                )
+            }
+            let listed: [[String: JSONValue]] = try await fleet.succeed(["interruptions", "-o", "json"]).json()
+            #expect(listed.map { $0["state"] } == [.string("over")])
+            #expect(listed.first?["replacement"] == .string(joined.instanceID))
             #expect(
                 try await fleet.text(
                     "SELECT replacement FROM interruption WHERE instance_id = $1", [.text(warned.instanceID)])

@@ -64,7 +64,7 @@ struct ReplaceRules {
         guard let template = seen.registration.launch?.template ?? seen.instance?.launchTemplate else {
             return end(
                 "no-launch-template", .critical,
-                "Neither the cluster's registration nor the instance's tags name a launch template: nothing can be launched. Register the cluster with one."
+                "Neither the cluster's registration nor the instance's tags name a launch template: nothing can be launched. Remove the cluster and add it with --launch-template; `clusters check` says for which nodes."
             )
         }
         let interrupted = seen.instance.map {

@@ -3,6 +3,7 @@ import AWS
 import Foundation
 import Infrastructure
 import JobQueue
+import Jobs
 import Logging
 import Postgres
 import Stores
@@ -12,8 +13,8 @@ extension ClustersCommand {
         static let configuration = CommandConfiguration(
             abstract: "Asks a cluster's far sides whether they let us in, and what they let us do.",
             discussion: """
-                Asks for every permission by dry runs and by the API server's own review; nothing is changed. Says which
-                features they allow, and prints the policy text to add for what is missing. Exit code 77 when a far side does
+                Asks for every permission by dry runs and by the API server's own review; nothing is changed. Says which \
+                features they allow, and prints the policy text to add for what is missing. Exit code 77 when a far side does \
                 not let us in, or would let in anybody who knows our role.
                 """)
         @Argument(help: "The cluster's id.") var id: String
@@ -40,6 +41,7 @@ extension ClustersCommand {
                 }
             }
             lines += ClustersCommand.lines(of: answers)
+            if isReached { lines.append(await replacements(registration, farSides)) }
             try Console.show(
                 try lines.map { try JSONText(encoding: $0) }, columns: ["check", "ok", "detail"], as: form.output,
                 whenEmpty: "nothing to check")
@@ -49,6 +51,33 @@ extension ClustersCommand {
             }
             await connection.close()
             if lines.contains(where: { $0.ok == "no" && $0.isVital }) { throw ExitCode(77) }
+        }
+
+        /// Whether interrupted nodes would be replaced: better asked now than when the first warning comes.
+        private func replacements(_ registration: ClusterRegistration, _ farSides: LiveFarSides) async -> Line {
+            do {
+                let nodes = try await farSides.cluster(registration).nodes()
+                let cloud = try await farSides.cloud(registration, session: "check")
+                let outlook = ReplacementOutlook(
+                    nodes: nodes, instances: try await cloud.instances(nodes.compactMap(\.instance)),
+                    registration: registration)
+                return Line(
+                    check: "feature: replacements", ok: outlook.withoutTemplate == 0 ? "yes" : "no",
+                    detail: Self.sentence(outlook))
+            } catch {
+                return Line(check: "feature: replacements", ok: "no", detail: "\(error)")
+            }
+        }
+
+        private static func sentence(_ outlook: ReplacementOutlook) -> String {
+            var parts = ["\(outlook.replaceable) nodes would be replaced"]
+            parts += outlook.left.sorted { $0.key < $1.key }.map { "\($0.value) are left to their owner (\($0.key))" }
+            if outlook.withoutTemplate > 0 {
+                parts.append(
+                    "\(outlook.withoutTemplate) would be drained and not replaced: their instances name no launch template; "
+                        + "remove the cluster and add it with --launch-template")
+            }
+            return parts.joined(separator: "; ")
         }
 
         private func reachability(

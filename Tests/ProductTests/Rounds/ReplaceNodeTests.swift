@@ -50,6 +50,26 @@ struct ReplaceNodeTests {
         #expect(Set(await scene.world.launchTokens).count == 1)
     }
 
+    @Test("without a launch template it says so, and its outcome says that it gave up")
+    func noTemplate() async throws {
+        let scene = await Scene(pods: [Scene.pod("a")])
+        var registration = Scene.registration()
+        registration.launch = nil
+        await scene.stores.add(registration)
+        let outcome = try await replace(scene)
+        #expect(await findings(scene) == ["no-launch-template"])
+        #expect(outcome.result == JSONText(text: #"{"stopped":"no-launch-template"}"#))
+        #expect(await scene.world.launchTokens.isEmpty)
+        let nodes = await Array(scene.world.nodes.values)
+        let instances = await Array(scene.world.instances.values)
+        let outlook = ReplacementOutlook(nodes: nodes, instances: instances, registration: registration)
+        #expect(outlook.withoutTemplate == 1 && outlook.replaceable == 0, "and it could be foreseen")
+        let named = ReplacementOutlook(nodes: nodes, instances: instances, registration: Scene.registration())
+        #expect(named.withoutTemplate == 0 && named.replaceable == 1)
+        let foreign = ReplacementOutlook(nodes: nodes, instances: [], registration: Scene.registration())
+        #expect(foreign.left == ["unknown": 1])
+    }
+
     @Test("stops at a missing permission and says so")
     func unauthorized() async throws {
         let scene = await Scene(pods: [Scene.pod("a")])

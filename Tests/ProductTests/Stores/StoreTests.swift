@@ -46,7 +46,7 @@ struct StoreTests {
                 PriceStore.spot, PriceStore.unavailable, PriceStore.onDemand, PriceStore.advice,
                 PriceStore.incidents, PriceStore.outcomes, PriceStore.source, PriceStore.types, PriceStore.coverage,
                 SightingStore.volumes, SightingStore.ghosts, SavingsStore.savings, SavingsStore.lives,
-                SavingsStore.statement,
+                SavingsStore.statement, FindingReader.findings, FindingReader.interruptions,
             ]
             statements += [CircuitStore.read, CircuitStore.wait, CircuitStore.fail, CircuitStore.succeed]
             statements += [CircuitStore.readRates, CircuitStore.takeToken, CircuitStore.untilToken]
