@@ -32,6 +32,14 @@ public struct Explanation: Sendable, Codable {
 }
 
 extension StatusReader {
+    /// Times as people read them: PostgreSQL's `2026-11-23 20:46:53.020475+00`, in a sentence or alone, becomes
+    /// `2026-11-23T20:46:53Z`.
+    public static func readableTimes(in text: String) -> String {
+        text.replacing(/([0-9]{4}-[0-9]{2}-[0-9]{2})[ T]([0-9]{2}:[0-9]{2}:[0-9]{2})(\.[0-9]+)?\+00(:00)?/) {
+            "\($0.1)T\($0.2)Z"
+        }
+    }
+
     /// Explains a job, from one snapshot.
     /// - Parameter more: further statements of code and sentence about the queued job `j`, for what the program above knows.
     /// - Throws: `notFound`.
@@ -67,7 +75,7 @@ extension StatusReader {
         case "running", "cancelling": story += running(job)
         case "done", "cancelled", "dead":
             story.append("ended at \(job["finished_at"])\(job["reason"].isEmpty ? "" : ": " + job["reason"])")
-            if !job["result"].isEmpty { story.append("result: \(job["result"])") }
+            if !job["result"].isEmpty { story.append("result: \(job["result"].prefix(300))") }
             if !job["replayed_by"].isEmpty { story.append("job \(job["replayed_by"]) runs it again") }
         default: break
         }
@@ -114,7 +122,7 @@ extension StatusReader {
         subscript(name: String) -> String {
             switch values[name] {
             case nil, .null?: ""
-            case .string(let text)?: text
+            case .string(let text)?: StatusReader.readableTimes(in: text)
             case let value?: value.canonical
             }
         }

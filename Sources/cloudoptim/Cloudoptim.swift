@@ -12,23 +12,26 @@ struct Cloudoptim: AsyncParsableCommand {
         commandName: "cloudoptim",
         abstract: "Cuts the cost of Kubernetes clusters on AWS, from outside, without an agent.",
         discussion: """
-            A scheduler enqueues jobs, workers run them, PostgreSQL keeps the truth about them. Settings come from the
+            A scheduler enqueues jobs, workers run them, PostgreSQL keeps the truth about them. Settings come from the \
             environment: docs/configuration.md lists every name. A first look:
 
-              cloudoptim migrate                      make or upgrade the schema
-              cloudoptim clusters add prod --help     register a cluster (it is only observed until you say otherwise)
-              cloudoptim scheduler | worker           the two long-running roles
-              cloudoptim jobs list --state running    what runs now
-              cloudoptim jobs explain ID              the life of a job, and why it is not running
+              cloudoptim migrate                    make or upgrade the schema
+              cloudoptim clusters add --help        register a cluster (observed at first)
+              cloudoptim scheduler | worker         the two long-running roles
+              cloudoptim doctor                     is everything there, and well?
+              cloudoptim findings                   what people should see
+              cloudoptim jobs list --state running  what runs now
+              cloudoptim jobs explain ID            a job's life, and why it does not run
 
-            Exit codes: 0 done, 1 failed, 64 wrong usage, 65 bad input, 66 not found, 69 database or broker away,
-            70 internal error, 73 conflict, 77 refused.
+            Every command that answers does so as JSON with `--output json`. Exit codes: 0 done, 1 failed, 64 wrong usage, 65 \
+            bad input, 66 not found, 69 database or broker away, 70 internal error, 73 conflict, 77 refused.
             """,
         version: Version.text,
         subcommands: [
             MigrateCommand.self, SchedulerCommand.self, WorkerCommand.self, SimulateCommand.self, EnqueueCommand.self,
             JobsCommand.self, QueuesCommand.self, SchedulesCommand.self, WorkersCommand.self, ClustersCommand.self,
-            JobspecsCommand.self, PolicyCommand.self, ProposalsCommand.self, RiskCommand.self, PricesCommand.self,
+            JobspecsCommand.self, FindingsCommand.self, InterruptionsCommand.self, PolicyCommand.self,
+            ProposalsCommand.self, RiskCommand.self, PricesCommand.self,
             SavingsCommand.self, PauseCommand.self, ResumeCommand.self, PausesCommand.self, LimitsCommand.self,
             CircuitsCommand.self, TopCommand.self, KillSwitchCommand.self, HealthCommand.self, DrainCommand.self,
             DoctorCommand.self, SecretsCommand.self, SnapshotCommand.self, PlanCommand.self, ReportCommand.self,
@@ -47,8 +50,9 @@ struct Cloudoptim: AsyncParsableCommand {
             // 42P01: no such table; 42883: no such function; 3F000: no such schema.
             let isBare = ["42P01", "42883", "3F000"].contains(error.postgres?.sqlState ?? "")
             Console.error(
-                error.message + (error.underlying.map { " (\($0))" } ?? "")
-                    + (isBare ? "; run `cloudoptim migrate`, or look at DB_SCHEMA" : ""))
+                isBare
+                    ? "the schema lacks what this program needs: run `cloudoptim migrate`, or look at DB_SCHEMA (\(error.message))"
+                    : error.message + (error.underlying.map { " (\(brief($0)))" } ?? ""))
             leave(ExitStatus.of(error))
         } catch let error as HTTPError {
             Console.error("\(error)")
@@ -59,6 +63,13 @@ struct Cloudoptim: AsyncParsableCommand {
             if text.count > 1 { output.write(Data(text.utf8)) }
             leave(code.rawValue)
         }
+    }
+
+    /// An error below, in its own words. Foundation's about files name the file, which was said, and everything they know.
+    private static func brief(_ error: any Error) -> String {
+        guard error is CocoaError else { return "\(error)" }
+        let below = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
+        return (below ?? error as NSError).localizedDescription
     }
 
     /// Ends the process without the libraries' clean-up at exit: connections that nobody needs any more are being closed on

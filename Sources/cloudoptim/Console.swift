@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import JobQueue
+import Postgres
 
 /// How a command answers.
 enum OutputForm: String, ExpressibleByArgument, CaseIterable {
@@ -26,6 +27,11 @@ enum Console {
         FileHandle.standardError.write(Data(("cloudoptim: " + text + "\n").utf8))
     }
 
+    /// Says what was done: a sentence for people, fields for programs.
+    static func say(_ sentence: String, _ fields: [String: JSONValue], as form: OutputForm) {
+        print(form == .json ? JSONValue.object(fields).canonical : sentence)
+    }
+
     /// Prints rows as a JSON array, or as columns named `columns`.
     static func show(_ rows: [JSONText], columns: [String], as form: OutputForm, whenEmpty: String) throws {
         switch form {
@@ -44,22 +50,43 @@ enum Console {
         }
     }
 
-    /// Prints one object as JSON, or a line per field.
-    static func show(_ row: JSONText, fields: [String]? = nil, as form: OutputForm) throws {
+    /// Prints one object as JSON, or a line per field: those of `first` in their order, then the others. Of a list each element
+    /// has a line of its own, with the fields that `elements` names for it. What is empty is left out.
+    static func show(
+        _ row: JSONText, first: [String] = [], elements: [String: [String]] = [:], as form: OutputForm
+    ) throws {
         if form == .json { return print(row.text) }
-        let object = try row.decode([String: JSONValue].self)
-        let names = fields ?? object.keys.sorted()
+        let object = try row.decode([String: JSONValue].self).filter { !isEmpty($0.value) }
+        let names = first.filter { object[$0] != nil } + object.keys.filter { !first.contains($0) }.sorted()
         let width = names.map(\.count).max() ?? 0
         for name in names {
-            guard let value = object[name], value != .null else { continue }
-            print(name.padding(toLength: width, withPad: " ", startingAt: 0) + "  " + text(value))
+            let title = name.padding(toLength: width, withPad: " ", startingAt: 0) + "  "
+            guard case .array(let items)? = object[name] else {
+                print(title + text(object[name]))
+                continue
+            }
+            for (index, item) in items.enumerated() {
+                let line = line(of: item, elements[name] ?? [])
+                print((index == 0 ? title : String(repeating: " ", count: width + 2)) + line)
+            }
         }
+    }
+
+    private static func line(of item: JSONValue, _ names: [String]) -> String {
+        guard case .object(let fields) = item, !names.isEmpty else { return text(item) }
+        return names.map { text(fields[$0]) }.joined(separator: "  ")
+    }
+
+    private static func isEmpty(_ value: JSONValue) -> Bool {
+        [.null, .string(""), .array([]), .object([:])].contains(value)
     }
 
     private static func text(_ value: JSONValue?) -> String {
         switch value {
-        case nil, .null?: return "-"
-        case .string(let text)?: return text
+        case nil, .null?, .string("")?: return "-"
+        // The beginning of time: a schedule whose first slot is still to come.
+        case .string(let text)? where text.hasPrefix("1970-01-01T00:00:00"): return "never"
+        case .string(let text)?: return StatusReader.readableTimes(in: text)
         case let value?: return value.canonical
         }
     }

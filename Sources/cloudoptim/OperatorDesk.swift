@@ -33,6 +33,13 @@ struct OperatorDesk {
         }
     }
 
+    /// Why a job is not run again.
+    /// - Throws: `notFound` for a job that there is not.
+    func isNotDead(_ id: JobID) async throws -> QueueError {
+        let state = try await reader.stop(of: id).state
+        return QueueError(.conflict, "job \(id) is \(state): only dead jobs are run again")
+    }
+
     /// The spec in force of a kind.
     /// - Throws: `notFound`.
     func spec(of kind: JobKind, in specs: [JobSpec]) throws -> JobSpec {

@@ -19,12 +19,18 @@ struct ClustersCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Registers a cluster and starts its schedules.",
             discussion: """
-                Give a kubeconfig with a service account's token, or --endpoint, --ca-file and --token-file. `exec` and
+                Give a kubeconfig with a service account's token, or --endpoint, --ca-file and --token-file. `exec` and \
                 `auth-provider` entries are refused: a kubeconfig is data here, never a program.
 
-                  cloudoptim clusters add prod-eu --tenant acme --kubeconfig ./prod.kubeconfig --account 123456789012 \\
-                    --region eu-central-1 --queue-url https://sqs.eu-central-1.amazonaws.com/123456789012/cloudoptim-prod \\
-                    --role-arn arn:aws:iam::123456789012:role/cloudoptim --external-id 7f3c…
+                  cloudoptim clusters add prod-eu --tenant acme \\
+                    --kubeconfig ./prod.kubeconfig \\
+                    --account 123456789012 --region eu-central-1 \\
+                    --queue-url https://sqs.eu-central-1.amazonaws.com/123456789012/spot \\
+                    --role-arn arn:aws:iam::123456789012:role/cloudoptim \\
+                    --external-id 7f3c…
+
+                Roles, queue and service account: docs/onboarding.md. Whether they suffice: `clusters check`. Mode off: nothing \
+                is read; observe: everything is decided, nothing changed; propose: a person approves; apply: it is done.
                 """)
         @Argument(help: "The cluster's id here: lower-case letters, digits, hyphens.") var id: String
         @Option(help: "The customer it belongs to.") var tenant: String
@@ -81,24 +87,19 @@ struct ClustersCommand: AsyncParsableCommand {
         }
 
         private func readConnection() throws -> ClusterConnection {
-            func file(_ path: String) throws -> String {
-                do { return try String(contentsOfFile: path, encoding: .utf8) } catch {
-                    throw QueueError(.invalid, "'\(path)' cannot be read", underlying: error)
-                }
-            }
             do {
                 if let kubeconfig {
                     let folder = URL(fileURLWithPath: kubeconfig).deletingLastPathComponent()
-                    return try Kubeconfig(try file(kubeconfig)).connection(context: context) { path in
+                    return try Kubeconfig(try InputFile.text(kubeconfig)).connection(context: context) { path in
                         Array(try Data(contentsOf: URL(fileURLWithPath: path, relativeTo: folder)))
                     }
                 }
                 guard let endpoint, let tokenFile else {
                     throw QueueError(.invalid, "give --kubeconfig, or --endpoint and --token-file (and --ca-file)")
                 }
-                let token = try file(tokenFile).trimmingCharacters(in: .whitespacesAndNewlines)
+                let token = try InputFile.text(tokenFile).trimmingCharacters(in: .whitespacesAndNewlines)
                 return try ClusterConnection(
-                    endpoint: endpoint, authorityPEM: try caFile.map(file), credential: .token(token))
+                    endpoint: endpoint, authorityPEM: try caFile.map(InputFile.text), credential: .token(token))
             } catch let error as KubernetesError {
                 throw QueueError(.invalid, error.message)
             }
@@ -154,18 +155,23 @@ struct ClustersCommand: AsyncParsableCommand {
         @Argument(help: "The cluster's id.") var id: String
         @Argument(help: "off, observe, propose or apply.") var mode: Mode
         @Option(help: "Only for this feature or kind: a new version of the cluster's policy.") var kind: String?
-        @Option(help: "Who sets it; kept with the policy.") var by = "operator"
+        @OptionGroup var author: Author
+        @OptionGroup var form: OutputOptions
 
         func run() async throws {
             let connection = try await PostgresConnection.connect(try Settings().database)
             if let kind {
-                try await PolicyStore(connection).setMode(mode, of: ClusterID(rawValue: id), kind: kind, by: by)
-                return Console.print("\(id): \(kind) \(mode.rawValue): \(mode.meaning)")
+                try await PolicyStore(connection).setMode(mode, of: ClusterID(rawValue: id), kind: kind, by: author.by)
+                return Console.say(
+                    "\(id): \(kind) \(mode.rawValue): \(mode.meaning)",
+                    ["id": .string(id), "kind": .string(kind), "mode": .string(mode.rawValue)], as: form.output)
             }
             guard try await ClusterStore(connection, keyring: nil).setMode(mode, of: ClusterID(rawValue: id)) else {
                 throw QueueError(.notFound, "no cluster '\(id)'")
             }
-            Console.print("\(id): mode \(mode.rawValue): \(mode.meaning)")
+            Console.say(
+                "\(id): mode \(mode.rawValue): \(mode.meaning)",
+                ["id": .string(id), "mode": .string(mode.rawValue)], as: form.output)
         }
     }
 
@@ -173,13 +179,14 @@ struct ClustersCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Removes a cluster, its schedules and its credential. Running jobs end at their next step.")
         @Argument(help: "The cluster's id.") var id: String
+        @OptionGroup var form: OutputOptions
 
         func run() async throws {
             let connection = try await PostgresConnection.connect(try Settings().database)
             guard try await ClusterStore(connection, keyring: nil).remove(ClusterID(rawValue: id)) else {
                 throw QueueError(.notFound, "no cluster '\(id)'")
             }
-            Console.print("removed \(id)")
+            Console.say("removed \(id)", ["id": .string(id), "result": .string("removed")], as: form.output)
         }
     }
 }

@@ -14,7 +14,7 @@ extension ClustersCommand {
             commandName: "set-credential",
             abstract: "Replaces a cluster's token. Workers use the new one within a minute.",
             discussion: """
-                Give a kubeconfig, or a file with the token. The new token is tried on the cluster first; when it does not let us
+                Give a kubeconfig, or a file with the token. The new token is tried on the cluster first; when it does not let us \
                 in, the old one stays (--offline: it is stored untried).
 
                   cloudoptim clusters set-credential prod-eu --token-file ./token
@@ -24,6 +24,7 @@ extension ClustersCommand {
         @Option(help: "The context in it; default its current one.") var context: String?
         @Option(help: "A file with the service account's token.") var tokenFile: String?
         @Flag(help: "Do not ask the cluster whether it answers.") var offline = false
+        @OptionGroup var form: OutputOptions
 
         func run() async throws {
             let settings = Settings()
@@ -39,21 +40,18 @@ extension ClustersCommand {
                     ClusterCredential(token: token), of: registration.id, for: registration.tenant)
             else { throw QueueError(.notFound, "no cluster '\(id)'") }
             await database.close()
-            Console.print("\(id): the token was replaced")
+            Console.say(
+                "\(id): the token was replaced", ["id": .string(id), "result": .string("replaced")], as: form.output)
         }
 
         private func readToken() throws -> String {
-            func file(_ path: String) throws -> String {
-                do { return try String(contentsOfFile: path, encoding: .utf8) } catch {
-                    throw QueueError(.invalid, "'\(path)' cannot be read", underlying: error)
-                }
-            }
             let token: String
             switch (kubeconfig, tokenFile) {
             case (let kubeconfig?, nil):
                 let folder = URL(fileURLWithPath: kubeconfig).deletingLastPathComponent()
                 do {
-                    let connection = try Kubeconfig(try file(kubeconfig)).connection(context: context) { path in
+                    let connection = try Kubeconfig(try InputFile.text(kubeconfig)).connection(context: context) {
+                        path in
                         Array(try Data(contentsOf: URL(fileURLWithPath: path, relativeTo: folder)))
                     }
                     guard case .token(let found) = connection.credential else {
@@ -65,7 +63,8 @@ extension ClustersCommand {
                 } catch let error as KubernetesError {
                     throw QueueError(.invalid, error.message)
                 }
-            case (nil, let tokenFile?): token = try file(tokenFile).trimmingCharacters(in: .whitespacesAndNewlines)
+            case (nil, let tokenFile?):
+                token = try InputFile.text(tokenFile).trimmingCharacters(in: .whitespacesAndNewlines)
             default: throw QueueError(.invalid, "give either --kubeconfig or --token-file")
             }
             guard !token.isEmpty else { throw QueueError(.invalid, "the token is empty") }

@@ -8,8 +8,8 @@ struct DoctorCommand: AsyncParsableCommand {
         commandName: "doctor",
         abstract: "Looks at the whole installation and says what to do.",
         discussion: """
-            Settings, database (version, schema, permissions, clock, bloat), Redis, partitions, leader, workers, stuck work,
-            credentials. Changes nothing. Exit codes: 0 nothing fails (warnings may be there), 1 something fails;
+            Settings, database (version, schema, permissions, clock, bloat), Redis, partitions, leader, workers, stuck work, \
+            credentials. Changes nothing. Exit codes: 0 nothing fails (warnings may be there), 1 something fails; \
             with --strict a warning counts as a failure.
             """)
 

@@ -9,9 +9,10 @@ struct DrainCommand: AsyncParsableCommand {
         commandName: "drain",
         abstract: "Has the worker of this machine or container drain, and waits until it has: a preStop hook.",
         discussion: """
-            The worker claims nothing more, lets its jobs reach a checkpoint, hands the rest back and ends: as on SIGTERM.
+            The worker claims nothing more, lets its jobs reach a checkpoint, hands the rest back and ends: as on SIGTERM. \
             Exit code 0: it has drained. 1: it has not, or does not answer.
             """)
+    @OptionGroup var form: OutputOptions
 
     func run() async throws {
         let settings = Settings()
@@ -27,6 +28,6 @@ struct DrainCommand: AsyncParsableCommand {
             Console.error("\(url) does not answer: \(error.message)")
             throw ExitCode(1)
         }
-        Console.print("drained")
+        Console.say("drained", ["result": .string("drained")], as: form.output)
     }
 }

@@ -13,11 +13,12 @@ struct EnqueueCommand: AsyncParsableCommand {
         commandName: "enqueue",
         abstract: "Enqueues a job.",
         discussion: """
-            Parameters are checked against the kind's spec. With --key the same call may be repeated: it answers the first
+            Parameters are checked against the kind's spec. With --key the same call may be repeated: it answers the first \
             job's id, and exits with 73 if the arguments differ.
 
               cloudoptim enqueue noop
-              cloudoptim enqueue notify --parameters '{"url":"https://…","body":{"text":"hi"}}' --key ticket-17
+              cloudoptim enqueue notify --key ticket-17 \\
+                --parameters '{"url":"https://…","body":{"text":"hi"}}'
               cloudoptim enqueue snapshot-cluster --target prod-eu
             """)
 
@@ -85,7 +86,11 @@ struct EnqueueCommand: AsyncParsableCommand {
             left -= jobs.count
             if count == 1 { try report(results[0]) }
         }
-        if count > 1 { Console.print("enqueued \(count) jobs of kind \(kind)") }
+        if count > 1 {
+            Console.say(
+                "enqueued \(count) jobs of kind \(kind)",
+                ["kind": .string(kind), "jobs": .number("\(count)"), "result": .string("enqueued")], as: form.output)
+        }
         await ledger.close()
     }
 

@@ -11,6 +11,7 @@ struct HealthCommand: AsyncParsableCommand {
 
     @Option(help: "Where to ask; default /readyz on HTTP_PORT of this machine.")
     var url: String?
+    @OptionGroup var form: OutputOptions
 
     func run() async throws {
         let url = try url ?? "http://127.0.0.1:\(Settings().http.port)/readyz"
@@ -24,6 +25,6 @@ struct HealthCommand: AsyncParsableCommand {
             Console.error("\(url) does not answer: \(error.message)")
             throw ExitCode(1)
         }
-        Console.print("ready")
+        Console.say("ready", ["result": .string("ready")], as: form.output)
     }
 }

@@ -8,12 +8,12 @@ extension JobsCommand {
         static let configuration = CommandConfiguration(
             abstract: "Cancels jobs: queued ones at once, running ones as soon as their worker confirms.",
             discussion: """
-                With --wait it comes back when the ledger has the proof that nothing of the job runs: its worker's word that the
+                With --wait it comes back when the ledger has the proof that nothing of the job runs: its worker's word that the \
                 handler has ended, or the fence that took the run from a worker that was lost. Exit code 69: it still runs.
 
                   cloudoptim jobs cancel ID --wait 30s
-                  cloudoptim jobs cancel --state queued --kind snapshot-cluster          counts
-                  cloudoptim jobs cancel --state queued --kind snapshot-cluster --yes    cancels
+                  cloudoptim jobs cancel --state queued --kind defrag          counts
+                  cloudoptim jobs cancel --state queued --kind defrag --yes    cancels
                 """)
         @OptionGroup var selection: JobSelection
         @Option(help: "With ids: wait so long for the proof that running ones have stopped.") var wait: TimeSpan?
@@ -105,7 +105,7 @@ extension JobsCommand {
             abstract: "Postpones queued jobs, or makes those that wait run now.",
             discussion: """
                   cloudoptim jobs snooze ID --for 2h
-                  cloudoptim jobs snooze --state retrying --kind notify --for 0 --yes    try again now
+                  cloudoptim jobs snooze --state retrying --for 0 --yes    try again now
                 """)
         @OptionGroup var selection: JobSelection
         @Option(name: .customLong("for"), help: "Start no earlier than after so long; 0: now.") var span: TimeSpan
@@ -138,8 +138,8 @@ extension JobsCommand {
             abstract: "Runs dead jobs again as they were, each as a new job that names the old one.",
             discussion: """
                   cloudoptim jobs retry ID
-                  cloudoptim jobs retry --kind notify --since 2h          counts dead jobs that nobody runs again yet
-                  cloudoptim jobs retry --kind notify --since 2h --yes    runs them again, 500 at a time
+                  cloudoptim jobs retry --kind notify --since 2h          counts
+                  cloudoptim jobs retry --kind notify --since 2h --yes    runs them again
                 """)
         @OptionGroup var selection: JobSelection
         @OptionGroup var form: OutputOptions
@@ -164,9 +164,7 @@ extension JobsCommand {
             }
             let replays = try await Replaying(desk: desk, specs: specs).again(selection.ids)
             for id in selection.ids {
-                guard let replay = replays.first(where: { $0.old == id }) else {
-                    throw QueueError(.notFound, "no dead job \(id)")
-                }
+                guard let replay = replays.first(where: { $0.old == id }) else { throw try await desk.isNotDead(id) }
                 try replay.say(form.output)
             }
         }
@@ -192,9 +190,7 @@ extension JobsCommand {
             let replaying = Replaying(
                 desk: desk, specs: try await desk.ledger.kinds(), parameters: parameters.map { JSONText(text: $0) },
                 queue: queue)
-            guard let replay = try await replaying.again([id]).first else {
-                throw QueueError(.notFound, "no dead job \(id)")
-            }
+            guard let replay = try await replaying.again([id]).first else { throw try await desk.isNotDead(id) }
             try replay.say(form.output)
         }
     }

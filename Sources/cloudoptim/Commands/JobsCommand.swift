@@ -40,9 +40,24 @@ struct JobsCommand: AsyncParsableCommand {
         @Argument(help: "The job's id.") var id: JobID
         @OptionGroup var form: OutputOptions
 
+        /// What people look for first.
+        private static let fields = [
+            "id", "kind", "state", "reason", "target", "tenant", "queue", "lane", "created_at", "run_at", "claimed_at",
+            "deadline_at", "finished_at", "attempt", "max_attempts", "crashes", "interrupts", "snoozes", "fence",
+            "worker_id",
+            "args", "progress", "result", "last_error", "cancel_at", "cancelled_by", "replay_of", "replayed_by",
+            "attempts",
+            "effects", "log",
+        ]
+
         func run() async throws {
             let reader = try await StatusReader(try Settings().database)
-            try Console.show(try await reader.job(id), as: form.output)
+            try Console.show(
+                try await reader.job(id), first: Self.fields,
+                elements: [
+                    "attempts": ["fence", "started_at", "ended_at", "how", "error"],
+                    "effects": ["at", "state", "step", "key"],
+                ], as: form.output)
         }
     }
 

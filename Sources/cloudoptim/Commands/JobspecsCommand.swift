@@ -13,15 +13,27 @@ struct JobspecsCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Checks the files of a folder, or one file; names file and line of every problem.")
         @Argument(help: "A file or a folder; default JOBSPECS_DIR.") var path: String?
+        @OptionGroup var form: OutputOptions
 
         func run() throws {
             let settings = Settings()
             let path = path ?? settings.jobspecs
-            if path.hasSuffix(".yaml") || path.hasSuffix(".yml") {
-                let file = try JobSpecFile.load(path, environment: settings.environment)
-                Console.print("\(path): ok (\(file.spec.kind), version \(file.spec.version))")
-            } else {
-                let files = try JobSpecFile.load(directory: path, environment: settings.environment)
+            let isFile = path.hasSuffix(".yaml") || path.hasSuffix(".yml")
+            let files =
+                isFile
+                ? [try JobSpecFile.load(path, environment: settings.environment)]
+                : try JobSpecFile.load(directory: path, environment: settings.environment)
+            for file in files { try Specs.check(file) }
+            switch form.output {
+            case .json:
+                let rows = files.map { file in
+                    JSONValue.object([
+                        "file": .string(file.file), "kind": .string(file.spec.kind.rawValue),
+                        "version": .number("\(file.spec.version)"),
+                    ])
+                }
+                Console.print(JSONValue.array(rows).canonical)
+            case .table:
                 for file in files {
                     Console.print("\(file.file): ok (\(file.spec.kind), version \(file.spec.version))")
                 }

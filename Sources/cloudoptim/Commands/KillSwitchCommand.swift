@@ -14,7 +14,8 @@ struct KillSwitchCommand: AsyncParsableCommand {
 
     @Argument(help: "on or off.") var position: Position
     @Option(help: "Only in this cluster.") var cluster: String?
-    @Option(help: "Who turns it; kept with it.") var by = "operator"
+    @OptionGroup var author: Author
+    @OptionGroup var form: OutputOptions
 
     enum Position: String, ExpressibleByArgument, CaseIterable {
         case on, off
@@ -24,16 +25,20 @@ struct KillSwitchCommand: AsyncParsableCommand {
         let connection = try await PostgresConnection.connect(try Settings().database)
         let store = PolicyStore(connection)
         if let cluster {
-            guard try await store.setKillSwitch(position == .on, of: ClusterID(rawValue: cluster), by: by) else {
+            guard try await store.setKillSwitch(position == .on, of: ClusterID(rawValue: cluster), by: author.by) else {
                 throw QueueError(.notFound, "no cluster '\(cluster)'")
             }
-            Console.print("\(position.rawValue) in \(cluster)")
         } else {
-            try await store.setKillSwitch(position == .on, by: by)
-            Console.print(
-                position == .on
-                    ? "on: no job acts until it is off again" : "off: jobs act as their clusters' modes allow")
+            try await store.setKillSwitch(position == .on, by: author.by)
         }
+        let meaning =
+            position == .on ? "no job acts until it is off again" : "jobs act as their clusters' modes allow"
+        Console.say(
+            cluster.map { "\(position.rawValue) in \($0)" } ?? "\(position.rawValue): \(meaning)",
+            [
+                "position": .string(position.rawValue), "cluster": cluster.map(JSONValue.string) ?? .null,
+                "by": .string(author.by),
+            ], as: form.output)
         await connection.close()
     }
 }

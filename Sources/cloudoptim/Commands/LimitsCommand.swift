@@ -30,9 +30,11 @@ struct LimitsCommand: AsyncParsableCommand {
 
                   cloudoptim limits set tenant acme --running 20 --rate 5 --weight 3
                   cloudoptim limits set cluster prod-eu --rate 0.5 --why "their API is slow"
-                  cloudoptim limits set api kubernetes --rate 50      rounds of jobs that ask any cluster's API
-                  cloudoptim limits set api aws/prod-eu --rate 2      or one cluster's AWS account
                   cloudoptim limits set queue default --depth 100000 --age 10m
+                  cloudoptim limits set api kubernetes --rate 50
+                  cloudoptim limits set api aws/prod-eu --rate 2
+
+                The last two: rounds of jobs per second that ask any cluster's API, or one cluster's AWS account.
                 """)
         @OptionGroup var target: ScopeArguments
         @Option(help: "Jobs that run at once.") var running: Int?
@@ -43,6 +45,7 @@ struct LimitsCommand: AsyncParsableCommand {
         @Option(help: "The wait after which a queue's jobs of lanes 2 and 3 rise one lane.") var age: TimeSpan?
         @Option(help: "Why; shown to whoever asks.") var why = ""
         @OptionGroup var author: Author
+        @OptionGroup var form: OutputOptions
 
         func validate() throws {
             if burst != nil, rate == nil { throw ValidationError("--burst goes with --rate") }
@@ -63,13 +66,17 @@ struct LimitsCommand: AsyncParsableCommand {
                 throw QueueError(.notFound, "no \(ScopeArguments.text(scope))")
             }
             try await desk.ledger.setLimit(limit, by: author.by, reason: why)
-            Console.print("\(ScopeArguments.text(scope)): \(limit.sentence), set by \(author.by)")
+            Console.say(
+                "\(ScopeArguments.text(scope)): \(limit.sentence), set by \(author.by)",
+                ScopeArguments.fields(scope, ["limit": .string(limit.sentence), "by": .string(author.by)]),
+                as: form.output)
         }
     }
 
     struct Clear: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Takes a limit away.")
         @OptionGroup var target: ScopeArguments
+        @OptionGroup var form: OutputOptions
 
         func run() async throws {
             let scope = try target.value
@@ -77,7 +84,9 @@ struct LimitsCommand: AsyncParsableCommand {
             guard try await desk.ledger.clearLimit(scope) else {
                 throw QueueError(.notFound, "\(ScopeArguments.text(scope)) has no limit beside its jobspec's")
             }
-            Console.print("\(ScopeArguments.text(scope)): no limit beside its jobspec's")
+            Console.say(
+                "\(ScopeArguments.text(scope)): no limit beside its jobspec's",
+                ScopeArguments.fields(scope, ["result": .string("cleared")]), as: form.output)
         }
     }
 }

@@ -20,6 +20,11 @@ struct ScopeArguments: ParsableArguments {
     var value: JobScope { get throws { try JobScope(scope, name) ?? { throw CleanExit.helpRequest() }() } }
 
     static func text(_ scope: JobScope) -> String { scope == .all ? "everything" : "\(scope.word) \(scope.name)" }
+
+    /// The scope and more, for programs.
+    static func fields(_ scope: JobScope, _ more: [String: JSONValue]) -> [String: JSONValue] {
+        more.merging(["scope": .string(scope.word), "name": .string(scope.name)]) { _, scope in scope }
+    }
 }
 
 /// `cloudoptim pause`
@@ -28,7 +33,7 @@ struct PauseCommand: AsyncParsableCommand {
         commandName: "pause",
         abstract: "Stops claims of a queue, kind, cluster or tenant, the slots of a schedule, or everything.",
         discussion: """
-            What runs goes on to its end. Nothing is lost: jobs wait, and start when the pause ends or is lifted. Who paused,
+            What runs goes on to its end. Nothing is lost: jobs wait, and start when the pause ends or is lifted. Who paused, \
             why and until when is shown by `cloudoptim pauses`, `jobs explain` and the view pause_status.
 
               cloudoptim pause kind replace-node --why "prices look wrong" --for 2h
@@ -40,6 +45,7 @@ struct PauseCommand: AsyncParsableCommand {
     @Option(name: .customLong("for"), help: "How long: 90s, 15m, 2h, 7d; without it, until it is resumed.")
     var span: TimeSpan?
     @OptionGroup var author: Author
+    @OptionGroup var form: OutputOptions
 
     func run() async throws {
         let scope = try target.value
@@ -53,7 +59,14 @@ struct PauseCommand: AsyncParsableCommand {
         try await desk.ledger.pause(scope, by: author.by, reason: why, for: span?.duration)
         await desk.hint([.pause])
         let end = span.map { "for \(Int($0.duration.seconds)) s" } ?? "until it is resumed"
-        Console.print("\(ScopeArguments.text(scope)): paused by \(author.by) \(end)\(why.isEmpty ? "" : ": \(why)")")
+        Console.say(
+            "\(ScopeArguments.text(scope)): paused by \(author.by) \(end)\(why.isEmpty ? "" : ": \(why)")",
+            ScopeArguments.fields(
+                scope,
+                [
+                    "result": .string("paused"), "by": .string(author.by), "reason": .string(why),
+                    "seconds": span.map { .number("\(Int($0.duration.seconds))") } ?? .null,
+                ]), as: form.output)
     }
 }
 
@@ -62,6 +75,7 @@ struct ResumeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(commandName: "resume", abstract: "Lifts a pause.")
 
     @OptionGroup var target: ScopeArguments
+    @OptionGroup var form: OutputOptions
 
     func run() async throws {
         let scope = try target.value
@@ -70,6 +84,8 @@ struct ResumeCommand: AsyncParsableCommand {
             throw QueueError(.notFound, "\(ScopeArguments.text(scope)) is not paused")
         }
         await desk.hint([.pause])
-        Console.print("\(ScopeArguments.text(scope)): goes on")
+        Console.say(
+            "\(ScopeArguments.text(scope)): goes on", ScopeArguments.fields(scope, ["result": .string("resumed")]),
+            as: form.output)
     }
 }

@@ -14,9 +14,10 @@ struct PolicyCommand: AsyncParsableCommand {
             docs/policy.md names every field. Every version is kept with who made it.
 
               cloudoptim policy show prod-eu > prod-eu.yaml
-              cloudoptim policy set prod-eu modes.packing=propose disruption.nodes_per_hour_max=4
-              cloudoptim policy set prod-eu 'disruption.windows=["Mon-Fri 22:00-06:00 Europe/Berlin"]'
-              cloudoptim policy apply -f prod-eu.yaml prod-eu --by ann --note 'packing at night'
+              cloudoptim policy set prod-eu modes.packing=propose
+              cloudoptim policy set prod-eu \\
+                'disruption.windows=["Mon-Fri 22:00-06:00 Europe/Berlin"]'
+              cloudoptim policy apply -f prod-eu.yaml prod-eu --note 'packing at night'
             """,
         subcommands: [Show.self, Set.self, Apply.self, History.self])
 
@@ -39,15 +40,17 @@ struct PolicyCommand: AsyncParsableCommand {
             abstract: "Changes fields, each section.field=value; the value is YAML.")
         @Argument(help: "The cluster's id.") var cluster: String
         @Argument(help: "section.field=value") var assignments: [String]
-        @Option(help: "Who changes it; kept with it.") var by = "operator"
         @Option(help: "Why; kept with it.") var note = ""
+        @OptionGroup var author: Author
+        @OptionGroup var form: OutputOptions
 
         func run() async throws {
             let connection = try await PostgresConnection.connect(try Settings().database)
             let store = PolicyStore(connection)
             let old = try await store.written(of: ClusterID(rawValue: cluster))
             let new = try PolicyFile.changed(old, assignments)
-            try await PolicyCommand.keep(new, over: old, cluster, store, by, note)
+            let change = PolicyCommand.Change(cluster: cluster, old: old, new: new, by: author.by, note: note)
+            try await change.keep(in: store, as: form.output)
             await connection.close()
         }
     }
@@ -58,25 +61,18 @@ struct PolicyCommand: AsyncParsableCommand {
             discussion: "A file that names a version is refused when the policy in force is another one.")
         @Option(name: .shortAndLong, help: "The YAML file; - for standard input.") var file: String
         @Argument(help: "The cluster's id.") var cluster: String
-        @Option(help: "Who changes it; kept with it.") var by = "operator"
         @Option(help: "Why; kept with it.") var note = ""
+        @OptionGroup var author: Author
+        @OptionGroup var form: OutputOptions
 
         func run() async throws {
-            let text: String
-            do {
-                text =
-                    file == "-"
-                    ? String(decoding: try FileHandle.standardInput.readToEnd() ?? Data(), as: UTF8.self)
-                    : try String(contentsOfFile: file, encoding: .utf8)
-            } catch {
-                throw QueueError(.invalid, "\(file): cannot be read, wanted a policy in UTF-8", underlying: error)
-            }
-            var new = try PolicyFile.parse(text, file: file == "-" ? "standard input" : file)
+            var new = try InputFile.policy(file)
             let connection = try await PostgresConnection.connect(try Settings().database)
             let store = PolicyStore(connection)
             let old = try await store.written(of: ClusterID(rawValue: cluster))
             if new.version == 0 { new.version = old.version }
-            try await PolicyCommand.keep(new, over: old, cluster, store, by, note)
+            let change = PolicyCommand.Change(cluster: cluster, old: old, new: new, by: author.by, note: note)
+            try await change.keep(in: store, as: form.output)
             await connection.close()
         }
     }
@@ -107,14 +103,31 @@ struct PolicyCommand: AsyncParsableCommand {
         }
     }
 
-    private static func keep(
-        _ new: ClusterPolicy, over old: ClusterPolicy, _ cluster: String, _ store: PolicyStore, _ who: String,
-        _ note: String
-    ) async throws {
-        let differences = try PolicyFile.differences(from: old, to: new)
-        if differences.isEmpty { return Console.print("\(cluster): version \(old.version) says this already") }
-        let version = try await store.set(new, of: ClusterID(rawValue: cluster), by: who, note: note)
-        for line in differences { Console.print(line) }
-        Console.print("\(cluster): version \(version)")
+    /// A change of a cluster's policy.
+    private struct Change {
+        let cluster: String
+        let old: ClusterPolicy
+        let new: ClusterPolicy
+        let by: String
+        let note: String
+
+        /// Makes it the newest version, unless it says what that says already.
+        func keep(in store: PolicyStore, as form: OutputForm) async throws {
+            let differences = try PolicyFile.differences(from: old, to: new)
+            guard !differences.isEmpty else {
+                return tell(["\(cluster): version \(old.version) says this already"], old.version, [], form)
+            }
+            let version = try await store.set(new, of: ClusterID(rawValue: cluster), by: by, note: note)
+            tell(differences + ["\(cluster): version \(version)"], version, differences, form)
+        }
+
+        private func tell(_ lines: [String], _ version: Int, _ differences: [String], _ form: OutputForm) {
+            Console.say(
+                lines.joined(separator: "\n"),
+                [
+                    "cluster": .string(cluster), "version": .number("\(version)"),
+                    "changed": .array(differences.map(JSONValue.string)),
+                ], as: form)
+        }
     }
 }

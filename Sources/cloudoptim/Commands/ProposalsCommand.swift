@@ -12,7 +12,7 @@ struct ProposalsCommand: AsyncParsableCommand {
         commandName: "proposals",
         abstract: "Decisions that wait for a person: lists, shows, approves and rejects them.",
         discussion: """
-            A job whose mode in force is `propose` ends with a proposal instead of acting. An approved one is decided anew
+            A job whose mode in force is `propose` ends with a proposal instead of acting. An approved one is decided anew \
             before anything is done: its job does what the proposal covers or part of it, otherwise it makes a new proposal.
             """,
         subcommands: [List.self, Show.self, Approve.self, Reject.self], defaultSubcommand: List.self)
@@ -61,8 +61,8 @@ struct ProposalsCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Approves a proposal and enqueues the job that carries it out.")
         @Argument(help: "The proposal's id.") var id: JobID
-        @Option(help: "Who approves; kept with it.") var by = "operator"
         @Option(help: "Why; kept with it.") var note = ""
+        @OptionGroup var author: Author
         @OptionGroup var form: OutputOptions
 
         func run() async throws {
@@ -70,7 +70,7 @@ struct ProposalsCommand: AsyncParsableCommand {
             let connection = try await PostgresConnection.connect(try settings.database)
             let ledger = try await PostgresLedger(try settings.database)
             let store = ProposalStore(connection)
-            let stored = try await store.answer(id, .approved, by: by, note: note)
+            let stored = try await store.answer(id, .approved, by: author.by, note: note)
             let proposal = stored.proposal
             guard let spec = try await ledger.kinds().first(where: { $0.kind.rawValue == proposal.kind }) else {
                 throw QueueError(.notFound, "kind '\(proposal.kind)' of proposal \(id) is known no more")
@@ -100,13 +100,15 @@ struct ProposalsCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Rejects a proposal. The same is not proposed again before it would have expired.")
         @Argument(help: "The proposal's id.") var id: JobID
-        @Option(help: "Who rejects; kept with it.") var by = "operator"
         @Option(help: "Why; kept with it.") var note = ""
+        @OptionGroup var author: Author
+        @OptionGroup var form: OutputOptions
 
         func run() async throws {
             let connection = try await PostgresConnection.connect(try Settings().database)
-            _ = try await ProposalStore(connection).answer(id, .rejected, by: by, note: note)
-            Console.print("rejected \(id)")
+            _ = try await ProposalStore(connection).answer(id, .rejected, by: author.by, note: note)
+            Console.say(
+                "rejected \(id)", ["id": .string(id.description), "result": .string("rejected")], as: form.output)
             await connection.close()
         }
     }

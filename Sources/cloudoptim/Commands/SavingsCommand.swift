@@ -11,11 +11,11 @@ struct SavingsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "savings", abstract: "What was saved, by cluster and feature: projected and realised.",
         discussion: """
-            projected = sum of (price before - price after) per hour, by the prices of the decision, times the hours since
-            then, at most 30 days. realised = measured afterwards, a UTC day at a time: hours in force x (price per hour
-            before - mean price per hour paid). A replaced node counts while the new one is a node; a removed node until
-            another joins the cluster; nothing counts longer than 30 days, and no day counts twice. freed = room on nodes that
-            smaller requests and sleeping workloads leave, at list prices: told, and in neither sum, for what is saved by
+            projected = sum of (price before - price after) per hour, by the prices of the decision, times the hours since \
+            then, at most 30 days. realised = measured afterwards, a UTC day at a time: hours in force x (price per hour \
+            before - mean price per hour paid). A replaced node counts while the new one is a node; a removed node until \
+            another joins the cluster; nothing counts longer than 30 days, and no day counts twice. freed = room on nodes that \
+            smaller requests and sleeping workloads leave, at list prices: told, and in neither sum, for what is saved by \
             removing a node for it is counted under packing.
             """)
     @Option(help: "Only this cluster.") var cluster: String?

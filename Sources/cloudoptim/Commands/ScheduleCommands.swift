@@ -8,7 +8,7 @@ extension SchedulesCommand {
         static let configuration = CommandConfiguration(
             abstract: "Fires schedules now, whether they are due, paused or off.",
             discussion: """
-                The next slot stays. With overlap `skip`, a schedule whose last job has not ended enqueues nothing, and its job is
+                The next slot stays. With overlap `skip`, a schedule whose last job has not ended enqueues nothing, and its job is \
                 named.
 
                   cloudoptim schedules trigger snapshot-cluster/prod-eu
@@ -49,11 +49,11 @@ extension SchedulesCommand {
         static let configuration = CommandConfiguration(
             abstract: "Enqueues one job for every slot of a range of time.",
             discussion: """
-                Says how many first, and enqueues with --yes. The jobs are bulk: lane `data`, behind everything that is due now. A
-                kind that declares a parameter `slot` (a string) is told which slot each job is for. A slot is filled once: asked
+                Says how many first, and enqueues with --yes. The jobs are bulk: lane `data`, behind everything that is due now. A \
+                kind that declares a parameter `slot` (a string) is told which slot each job is for. A slot is filled once: asked \
                 again within 30 days, it is skipped.
 
-                  cloudoptim schedules backfill snapshot-cluster --from 2026-11-01 --to 2026-11-02 --yes
+                  cloudoptim schedules backfill defrag --from 2026-11-01 --to 2026-11-02
                 """)
         @Argument(help: "A schedule's id, or a kind: all of its schedules.") var name: String
         @Option(help: "The first slot, ISO 8601 or a time span before now (24h).") var from: TimePoint

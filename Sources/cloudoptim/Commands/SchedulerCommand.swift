@@ -12,7 +12,11 @@ struct SchedulerCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "scheduler",
         abstract: "Fires due slots, hands out ids, takes back what was lost.",
-        discussion: "Run two: one leads, the other stands by. SIGTERM hands the lead over.")
+        discussion: """
+            Run two: one leads, the other stands by. SIGTERM hands the lead over. Settings come from the environment \
+            (docs/configuration.md): DATABASE_URL, REDIS_URL, JOBSPECS_DIR, HTTP_PORT and others. /healthz, /readyz, /metrics and \
+            /scale are served on HTTP_HOST and HTTP_PORT.
+            """)
 
     func run() async throws {
         let settings = Settings()

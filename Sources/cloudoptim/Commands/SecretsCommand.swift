@@ -14,8 +14,8 @@ struct SecretsCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Seals stored credentials anew under the first key of SEALING_KEY.",
             discussion: """
-                To change a key: put the new one first in SEALING_KEY and leave the old one behind it, restart every role,
-                run this, then take the old key away. It can be stopped and run again at any time.
+                To change a key: put the new one first in SEALING_KEY and leave the old one behind it, restart every role, \
+                run this, then take the old key away. It can be stopped and run again at any time. \
                 Exit code 70: some rows open with no key that is there.
                 """)
         @Flag(help: "Only say what would be done.") var dryRun = false

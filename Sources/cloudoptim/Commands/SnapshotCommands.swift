@@ -13,8 +13,8 @@ struct SnapshotCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "snapshot", abstract: "Writes everything that decisions about a cluster are made from.",
         discussion: """
-            An allow-list of fields: no environment, arguments, images, secrets, addresses of endpoints. Replay it with
-            `cloudoptim plan`. --anonymise replaces names, namespaces, labels, tags and ids by keyed hashes that keep their
+            An allow-list of fields: no environment, arguments, images, secrets, addresses of endpoints. Replay it with \
+            `cloudoptim plan`. --anonymise replaces names, namespaces, labels, tags and ids by keyed hashes that keep their \
             order, so that it may be shown to others and leads to the same decisions.
             """)
     @Argument(help: "The cluster's id.") var cluster: String
@@ -68,7 +68,7 @@ struct ReportCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "report", abstract: "Day zero: what a cluster costs and could save, by reading it once.",
         discussion: """
-            Needs the read-only role alone and changes nothing. Each section says what it is worth and how sure that is;
+            Needs the read-only role alone and changes nothing. Each section says what it is worth and how sure that is; \
             sections overlap, so their sum is not a promise.
             """)
     @Argument(help: "The cluster's id; none with --snapshot.") var cluster: String?

@@ -12,12 +12,12 @@ struct TopCommand: AsyncParsableCommand {
         commandName: "top",
         abstract: "The whole fleet on one screen: queues, workers, running jobs, failures, schedules, savings.",
         discussion: """
-            Everything on the screen was true at one moment: it is read in one statement. Keys: j and k (or the arrows) choose, p
-            pauses or resumes the chosen queue or kind, c cancels a running job, r runs a dead one again (each is asked back), q
+            Everything on the screen was true at one moment: it is read in one statement. Keys: j and k (or the arrows) choose, p \
+            pauses or resumes the chosen queue or kind, c cancels a running job, r runs a dead one again (each is asked back), q \
             quits. Without a terminal, or with --once, it prints once.
 
               cloudoptim top
-              cloudoptim top --once --output json > fleet.json    to keep, or to send to somebody
+              cloudoptim top --once --output json > fleet.json    to keep, or to send
               cloudoptim top --from fleet.json                    shows what was kept
             """)
 
@@ -34,7 +34,7 @@ struct TopCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        if let from { return try show(try kept(from)) }
+        if let from { return try show(JSONText(text: try InputFile.text(from))) }
         let settings = Settings()
         let reader = try await StatusReader(try settings.database)
         guard form.output == .table, !once, let terminal = Terminal() else {
@@ -118,13 +118,5 @@ struct TopCommand: AsyncParsableCommand {
         if form.output == .json { return Console.print(snapshot.text) }
         let screen = TopScreen(snapshot: try snapshot.decode())
         Console.print(screen.lines(width: 200, height: nil).joined(separator: "\n"))
-    }
-
-    private func kept(_ path: String) throws -> JSONText {
-        do {
-            return JSONText(text: try String(contentsOfFile: path, encoding: .utf8))
-        } catch {
-            throw QueueError(.invalid, "'\(path)' cannot be read", underlying: error)
-        }
     }
 }

@@ -14,8 +14,10 @@ struct WorkerCommand: AsyncParsableCommand {
         commandName: "worker",
         abstract: "Claims jobs and runs them.",
         discussion: """
-            Run as many as you like. SIGTERM stops claiming, lets jobs reach a checkpoint and hands the rest back: a deploy
-            costs no attempt.
+            Run as many as you like. SIGTERM stops claiming, lets jobs reach a checkpoint and hands the rest back: a deploy \
+            costs no attempt. Settings come from the environment (docs/configuration.md): DATABASE_URL, REDIS_URL, SEALING_KEY, \
+            AWS credentials, WORKER_SLOTS, WORKER_QUEUES, HTTP_PORT and others. /healthz, /readyz and /metrics are served on \
+            HTTP_HOST and HTTP_PORT.
             """)
 
     func run() async throws {

@@ -8,15 +8,18 @@ enum Specs {
     /// Loads the folder and checks it against the kinds this program has.
     /// - Throws: `invalid`, every problem with its file and line.
     static func load(_ settings: Settings) throws -> [JobSpec] {
-        let specs = try JobSpecFile.load(directory: settings.jobspecs, environment: settings.environment).map(\.spec)
-        let known = Set(JobCatalog.all.kinds)
-        if let stranger = specs.first(where: { !known.contains($0.kind) }) {
-            throw QueueError(
-                .invalid,
-                "\(settings.jobspecs)/\(stranger.kind).yaml: this program has no job of kind '\(stranger.kind)'; it has \(JobCatalog.all.kinds)"
-            )
-        }
-        return specs.map(carryingProposals)
+        let files = try JobSpecFile.load(directory: settings.jobspecs, environment: settings.environment)
+        for file in files { try check(file) }
+        return files.map(\.spec).map(carryingProposals)
+    }
+
+    /// Refuses a kind that this program does not have.
+    static func check(_ file: JobSpecFile) throws {
+        guard !JobCatalog.all.kinds.contains(file.spec.kind) else { return }
+        throw QueueError(
+            .invalid,
+            "\(file.file): this program has no job of kind '\(file.spec.kind)'; it has "
+                + JobCatalog.all.kinds.map(\.rawValue).sorted().joined(separator: ", "))
     }
 
     /// Every kind that may propose takes the proposal it carries out: `proposals approve` enqueues it so.
