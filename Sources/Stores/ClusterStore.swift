@@ -103,7 +103,7 @@ public struct ClusterStore: ClusterRegistry, Credentials {
 
     /// Adds a cluster, what its jobs and schedules are derived from, and whatever `along` does, in one transaction.
     /// - Parameter along: runs after the cluster's rows were written; what it throws undoes everything.
-    /// - Throws: `QueueError`: `invalid` naming the field, `conflict` when the id, the queue or the name is taken.
+    /// - Throws: `QueueError`: `invalid` naming the field, `conflict` when the id, the queue, the role or the name is taken.
     public func add(
         _ registration: ClusterRegistration, credential: ClusterCredential?,
         along: @escaping @Sendable (isolated PostgresConnection) throws -> Void = { _ in }
@@ -134,6 +134,8 @@ public struct ClusterStore: ClusterRegistry, Credentials {
             }
         } catch let error as QueueError where error.postgres?.sqlState == "23503" {
             throw QueueError(.conflict, "the queue '\(registration.queueURL ?? "")' belongs to another tenant")
+        } catch let error as QueueError where error.postgres?.sqlState == "23P01" {
+            throw QueueError(.conflict, "the role '\(registration.roleARN ?? "")' belongs to another tenant")
         } catch let error as QueueError where error.postgres?.sqlState == "23505" {
             throw QueueError(
                 .conflict,

@@ -20,6 +20,7 @@ extension Migration {
                 ("V131_risk_predictions.sql", PackageResources.V131_risk_predictions_sql),
                 ("V132_node_group_sleep.sql", PackageResources.V132_node_group_sleep_sql),
                 ("V133_nodes_asleep.sql", PackageResources.V133_nodes_asleep_sql),
+                ("V140_role_tenants.sql", PackageResources.V140_role_tenants_sql),
             ].map { try Migration(name: $0.0, sql: String(decoding: $0.1, as: UTF8.self)) }
         }
     }

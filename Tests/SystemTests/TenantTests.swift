@@ -24,6 +24,31 @@ extension SystemTests {
             #expect(try await fleet.number("SELECT count(*) FROM cluster WHERE id = 'thief'") == 0)
         }
 
+        @Test("A role belongs to one tenant: another tenant's cluster cannot name it, even with its external id")
+        func roleOfAnotherTenant() async throws {
+            let fleet = try Fleet.current
+            try await registerBoth(fleet)
+            let blue = try fleet.world.cluster(fleet.cluster("blue"))
+            func add(_ id: String, _ tenant: String) async throws -> Answer {
+                try await fleet.run([
+                    "clusters", "add", id, "--tenant", tenant, "--kubeconfig", fleet.world.kubeconfig(blue.name),
+                    "--account", blue.account, "--region", blue.region, "--role-arn", blue.roleARN, "--external-id",
+                    blue.externalID, "--offline",
+                ])
+            }
+            let thief = try await add("thief", "globex")
+            #expect(thief.status == 73, "\(thief)")
+            #expect(thief.errors.contains("the role '\(blue.roleARN)' belongs to another tenant"), "\(thief)")
+            #expect(try await fleet.number("SELECT count(*) FROM cluster WHERE id = 'thief'") == 0)
+            await #expect(throws: QueueError.self, "nor can a row be changed so") {
+                try await fleet.rows(
+                    "UPDATE cluster SET role_arn = $1 WHERE id = $2 RETURNING id",
+                    [.text(blue.roleARN), .text(fleet.cluster("red"))])
+            }
+            #expect(try await add("second", "acme").status == 0, "its own tenant may name it twice")
+            try await fleet.succeed(["clusters", "remove", "second"])
+        }
+
         @Test("The tenant of a job comes from its target and from nobody else")
         func tenantOfAJob() async throws {
             let fleet = try Fleet.current
