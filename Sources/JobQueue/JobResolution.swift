@@ -150,8 +150,10 @@ extension JobSpec {
         }
         for (name, value) in fields.sorted(by: { $0.key < $1.key }) {
             guard let wanted = parameters[name] else {
+                let hint = Spelling.hint(for: name, among: parameters.keys)
+                let known = parameters.isEmpty ? "none" : parameters.keys.sorted().joined(separator: ", ")
                 throw refusal(
-                    "parameter '\(name.prefix(64))' is unknown\(Spelling.hint(for: name, among: parameters.keys))")
+                    "parameter '\(name.prefix(64))' is unknown\(hint.isEmpty ? "; it takes \(known)" : hint)")
             }
             guard wanted.type.accepts(value) else {
                 throw refusal("parameter '\(name)': found \(value.canonical.prefix(64)), wanted \(wanted.type.article)")

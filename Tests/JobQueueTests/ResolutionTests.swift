@@ -40,7 +40,10 @@ struct ResolutionTests {
             (#"{"name":"x","force":1}"#, "scale: parameter 'force': found 1, wanted a boolean"),
             (#"{"name":"x","tags":{}}"#, "scale: parameter 'tags': found {}, wanted an array"),
             (#"{"name":"x","cuont":1}"#, "scale: parameter 'cuont' is unknown; did you mean 'count'?"),
-            (#"{"name":"x","zzzzzzz":1}"#, "scale: parameter 'zzzzzzz' is unknown"),
+            (
+                #"{"name":"x","zzzzzzz":1}"#,
+                "scale: parameter 'zzzzzzz' is unknown; it takes count, force, name, options, ratio, tags"
+            ),
             (#"[1]"#, "scale: parameters: found an array, wanted an object"),
             (#"{"name":"x""#, "scale: parameters: not a JSON document: wanted ',' or '}' at byte 11"),
             (
