@@ -43,6 +43,8 @@ public struct Migration: Sendable, Comparable {
                 ("V015_enqueue_targets.sql", PackageResources.V015_enqueue_targets_sql),
                 ("V016_tracestate.sql", PackageResources.V016_tracestate_sql),
                 ("V017_schedule_health.sql", PackageResources.V017_schedule_health_sql),
+                ("V020_history_turn.sql", PackageResources.V020_history_turn_sql),
+                ("V021_world_now.sql", PackageResources.V021_world_now_sql),
             ].map { try Migration(name: $0.0, sql: String(decoding: $0.1, as: UTF8.self)) }
         }
     }
@@ -146,7 +148,7 @@ public struct Migrator: Sendable {
             if isSimulation, !isDryRun { try Self.simulate(schema, on: connection) }
             if !isDryRun {
                 try noteRelease(on: connection)
-                _ = try SweepStatements.turnPartitions(on: connection)
+                _ = try connection.query(SweepStatements.turnHistory)
             }
             return report
         }

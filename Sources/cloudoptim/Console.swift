@@ -84,8 +84,6 @@ enum Console {
     private static func text(_ value: JSONValue?) -> String {
         switch value {
         case nil, .null?, .string("")?: return "-"
-        // The beginning of time: a schedule whose first slot is still to come.
-        case .string(let text)? where text.hasPrefix("1970-01-01T00:00:00"): return "never"
         case .string(let text)?: return StatusReader.readableTimes(in: text)
         case let value?: return value.canonical
         }

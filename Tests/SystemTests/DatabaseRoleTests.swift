@@ -8,17 +8,50 @@ extension SystemTests {
     /// What the database's own roles may do, tried as those roles.
     @Suite("Database roles", .fleet())
     struct DatabaseRoleTests {
-        static let views = [
-            "job_status", "queue_depth", "schedule_health", "worker_health", "effect_log", "leader_health",
-            "job_dead_letter", "attempt_log", "cluster_status", "interruption_status", "finding_status",
-            "foreign_event", "ghost_status", "policy_history", "price_coverage", "proposal_status", "saving_status",
-            "savings_by_day", "spot_price_now", "volume_status",
-        ]
+        /// Every view that docs/sql.md tells of.
+        static func views() throws -> [String] {
+            try String(contentsOfFile: "\(Fleet.root)/docs/sql.md", encoding: .utf8)
+                .matches(of: /(?m)^### `([a-z_]+)`$/).map { String($0.1) }
+        }
 
-        @Test("cloudoptim_reader reads every documented view", arguments: views)
-        func readerReadsViews(_ view: String) async throws {
-            let result = try await attempt(as: "cloudoptim_reader", "SELECT count(*) FROM \(view)")
-            #expect(result == nil, "\(view): \(result ?? "")")
+        @Test("cloudoptim_reader reads every column of every documented view")
+        func readerReadsViews() async throws {
+            let views = try Self.views()
+            try #require(views.count > 30)
+            for view in views {
+                let result = try await attempt(as: "cloudoptim_reader", "SELECT count(v::text) FROM \(view) v")
+                #expect(result == nil, "\(view): \(result ?? "")")
+            }
+            #expect(try await attempt(as: "cloudoptim_reader", "SELECT world_now()") == nil)
+        }
+
+        @Test("A fleet whose user has no more than cloudoptim_worker does its jobs and its upkeep")
+        func workerRoleIsEnough() async throws {
+            let fleet = try Fleet.current
+            let user = "plain_\(fleet.name.replacing("-", with: "_"))"
+            try await fleet.database.script("CREATE USER \(user) PASSWORD 'plain' IN ROLE cloudoptim_worker")
+            let day = try await fleet.text("SELECT to_char(now() AT TIME ZONE 'UTC' + interval '2 days', 'YYYYMMDD')")
+            try await fleet.database.script("DROP TABLE job_history_\(try #require(day))")
+            var url = try #require(URLComponents(string: try Fleet.variable("TEST_DATABASE_URL")))
+            (url.user, url.password) = (user, "plain")
+            let plain = ["DATABASE_URL": try #require(url.string)]
+            let roles = try [
+                fleet.start(["scheduler"], environment: plain), fleet.start(["worker"], environment: plain),
+            ]
+            let id = try await fleet.enqueue("noop")
+            try await eventually("the job is done") { try await fleet.state(of: id) == "done" }
+            try await eventually("the partition is there again") {
+                try await fleet.number(
+                    "SELECT count(*) FROM history_partition WHERE name = 'job_history_' || $1", [.text(day ?? "")]) == 1
+            }
+            for role in roles {
+                role.terminate()
+                #expect(try await role.answer(within: .seconds(30)).status == 0)
+                #expect(!role.errors.contains("permission denied") && !role.errors.contains("failed"), "\(role.errors)")
+            }
+            try await fleet.database.script("DROP USER \(user)")
+            let said = try await attempt(as: "cloudoptim_enqueuer", "SELECT turn_history()")
+            #expect(said?.contains("42501") == true, "\(said ?? "was done")")
         }
 
         @Test("cloudoptim_reader reads no table, changes nothing, enqueues nothing")

@@ -81,8 +81,6 @@ extension SystemTests {
             #expect(!lines.contains { $0.hasPrefix("effects") || $0.hasPrefix("target") }, "what is empty is left out")
             let told = try await fleet.succeed(["jobs", "explain", id]).output
             #expect(told.contains(/it is not due before [0-9-]+T[0-9:]+Z \(in/), "\(told)")
-            let schedules = try await fleet.succeed(["schedules"]).output
-            #expect(schedules.contains("never") && !schedules.contains("1970"), "\(schedules)")
         }
 
         @Test(

@@ -52,19 +52,9 @@ enum SweepStatements {
         ] + (retention.deadDays.map { [("job_dead", dead, $0)] } ?? [])
     }
 
-    static let historyDays = "SELECT coalesce(max((spec ->> 'history_days')::int), 30) FROM job_kind"
-    static let partitions = """
-        SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-         WHERE i.inhparent = 'job_history'::regclass ORDER BY c.relname
-        """
-    static let today = "SELECT to_char(now() AT TIME ZONE 'UTC' + make_interval(days => $1::int), 'YYYYMMDD')"
-    static let rowsInDefault = """
-        SELECT EXISTS (SELECT FROM job_history_default
-                        WHERE finished_at >= $1::timestamptz AND finished_at < $2::timestamptz)
-        """
-
-    /// The days for which partitions exist ahead of time.
-    static let daysAhead = 3
+    /// Makes the partitions of today and the next days, and drops those older than the longest history asked for: by a function
+    /// of the schema's owner (`V020_history_turn.sql`), for a scheduler's user need own no table.
+    static let turnHistory = "SELECT turn_history()"
 
     static func sweep(_ retention: Retention, on connection: isolated PostgresConnection) throws -> SweepReport {
         var removed: [String: Int] = [:]
@@ -72,43 +62,9 @@ enum SweepStatements {
             removed[bite.table, default: 0] += try connection.execute(
                 bite.sql, bite.age.map { [.text(String($0))] } ?? [])
         }
-        removed["job_history partitions"] = try turnPartitions(on: connection)
+        removed["job_history partitions"] = Int(try connection.query(turnHistory).first?.int(0) ?? 0)
         removed["job_history"] = try prune(on: connection)
         return SweepReport(removed: removed.filter { $0.value > 0 })
-    }
-
-    /// Makes the partitions of today and the next days, and drops those older than the longest history asked for.
-    static func turnPartitions(on connection: isolated PostgresConnection) throws -> Int {
-        let existing = Set(try connection.query(partitions).map { try $0.string(0) })
-        func day(_ offset: Int) throws -> String {
-            try connection.query(today, [.text(String(offset))]).first?.string(0) ?? ""
-        }
-        for offset in 0...daysAhead {
-            let from = try day(offset)
-            let name = "job_history_\(from)"
-            if existing.contains(name) { continue }
-            let to = try day(offset + 1)
-            let bounds: [PostgresValue] = [.text("\(from)T000000Z"), .text("\(to)T000000Z")]
-            let isLate = try connection.query(rowsInDefault, bounds).first?.bool(0) ?? true
-            if isLate { continue }  // this day's rows went to the default partition already, and are kept there
-            try connection.script(
-                """
-                CREATE TABLE IF NOT EXISTS \(name) PARTITION OF job_history
-                    FOR VALUES FROM ('\(from)T000000Z') TO ('\(to)T000000Z')
-                """)
-        }
-        let days = Int(try connection.query(historyDays).first?.int(0) ?? 30)
-        let oldest = "job_history_\(try day(-days))"
-        var dropped = 0
-        for name in existing where name != "job_history_default" && name < oldest {
-            try connection.script("DROP TABLE \(name)")
-            dropped += 1
-        }
-        dropped += try connection.execute(
-            "DELETE FROM job_history_default WHERE finished_at < now() - make_interval(days => $1::int)",
-            [.text(String(days))])
-        try connection.execute(forgetPruned, [.text(oldest)])
-        return dropped
     }
 
     /// The next day of history that still has a kind past its age. The default partition has no day.
@@ -119,7 +75,6 @@ enum SweepStatements {
          ORDER BY p.day, k.kind LIMIT 1
         """
     static let notePruned = "INSERT INTO history_pruned (day, kind) VALUES ($1::date, $2) ON CONFLICT DO NOTHING"
-    static let forgetPruned = "DELETE FROM history_pruned WHERE 'job_history_' || to_char(day, 'YYYYMMDD') < $1"
     /// Rows deleted at once.
     static let pruneMax = 5000
     /// Days and kinds looked through in one sweep.

@@ -17,7 +17,7 @@ enum AllStatements {
         ("SweepStatements.rateBuckets", SweepStatements.rateBuckets),
         ("SweepStatements.prunable", SweepStatements.prunable),
         ("SweepStatements.notePruned", SweepStatements.notePruned),
-        ("SweepStatements.forgetPruned", SweepStatements.forgetPruned),
+        ("SweepStatements.turnHistory", SweepStatements.turnHistory),
         ("StatusReader.gaugesSQL", StatusReader.gaugesSQL),
     ]
 
@@ -81,10 +81,6 @@ enum AllStatements {
         ("ScheduleStatements.timetableVersion", ScheduleStatements.timetableVersion),
         ("ScheduleStatements.fire", ScheduleStatements.fire),
         ("ScheduleStatements.earlier", ScheduleStatements.earlier),
-        ("SweepStatements.historyDays", SweepStatements.historyDays),
-        ("SweepStatements.partitions", SweepStatements.partitions),
-        ("SweepStatements.today", SweepStatements.today),
-        ("SweepStatements.rowsInDefault", SweepStatements.rowsInDefault),
         ("SelectionStatements.newest", SelectionStatements.newest),
         ("SelectionStatements.count", SelectionStatements.count),
         ("SelectionStatements.page", SelectionStatements.page),
