@@ -67,9 +67,13 @@ struct Cloudoptim: AsyncParsableCommand {
 
     /// An error below, in its own words. Foundation's about files name the file, which was said, and everything they know.
     private static func brief(_ error: any Error) -> String {
-        guard error is CocoaError else { return "\(error)" }
-        let below = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
-        return (below ?? error as NSError).localizedDescription
+        guard let error = error as? CocoaError else { return "\(error)" }
+        return switch error.code {
+        case .fileReadNoSuchFile, .fileNoSuchFile: "there is no such file"
+        case .fileReadNoPermission, .fileWriteNoPermission: "no permission"
+        case .fileReadInapplicableStringEncoding, .fileReadCorruptFile: "it is not UTF-8 text"
+        default: error.localizedDescription
+        }
     }
 
     /// Ends the process without the libraries' clean-up at exit: connections that nobody needs any more are being closed on

@@ -31,7 +31,7 @@ BEGIN
         END IF;
     END LOOP;
     FOR partition IN SELECT p.name FROM history_partition p WHERE p.day IS NOT NULL AND p.name < oldest LOOP
-        EXECUTE format('DROP TABLE %I', partition);
+        EXECUTE format('DROP TABLE %I', partition);  -- contract: a day past the longest history of any jobspec
         dropped := dropped + 1;
     END LOOP;
     DELETE FROM job_history_default d WHERE d.finished_at < now() - make_interval(days => history_days);

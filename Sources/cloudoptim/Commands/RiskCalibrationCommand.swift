@@ -14,10 +14,12 @@ struct RiskCalibrationCommand: AsyncParsableCommand {
         discussion: """
             Once a day the score of each spot pool in use is kept; after 24 hours it is known whether an instance of the \
             pool was interrupted.
+
               brier     the mean of (score - what happened) squared;
                         below that of the base rate a score is worth something
               ranking   how often an interrupted pool had a higher score than one
                         that was not; 0.5 is chance
+
             The score is a ranking heuristic, no probability: look at the ranking first.
             """)
     @Option(help: "Predictions of so many days.") var days = 90

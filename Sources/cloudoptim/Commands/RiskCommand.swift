@@ -20,6 +20,7 @@ struct RiskPools: AsyncParsableCommand {
         commandName: "pools", abstract: "The risk of spot pools, term by term.",
         discussion: """
             risk = 0.60 P + 0.25 V + 0.10 G + 0.05 T, each from 0 (good) to 1 (bad); a ranking heuristic, no probability.
+
               P  how often the type is interrupted in the region:
                  the Spot Advisor's range, 0 to 4, over 4; unknown: 1
               V  how much the price moved in 7 days:
@@ -28,6 +29,7 @@ struct RiskPools: AsyncParsableCommand {
                  unknown: from the Spot Advisor's saving, else 0.5
               T  how lately the pool failed us: interruption 1, no capacity 0.8,
                  rebalance 0.5, times e^(-hours / 6)
+
             confidence = the weights of the terms whose inputs were real.
 
               cloudoptim risk --type 'm5.*' --region us-east-1

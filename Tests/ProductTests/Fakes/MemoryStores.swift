@@ -31,7 +31,10 @@ actor MemoryStores: ClusterRegistry, InstanceIndex, Interruptions, NodePlans, Po
     private(set) var taken: [String: (Disturbance, Date)] = [:]
     private(set) var proposals: [Proposal] = []
 
-    func add(_ cluster: ClusterRegistration) { clusters.append(cluster) }
+    func add(_ cluster: ClusterRegistration) {
+        clusters.removeAll { $0.id == cluster.id }
+        clusters.append(cluster)
+    }
     /// In place of the one of the same id.
     func set(_ cluster: ClusterRegistration) {
         clusters.removeAll { $0.id == cluster.id }
