@@ -203,7 +203,10 @@ final class ActiveRun: JobRun, Sendable {
             if !isAfterTheFact { try mayWrite() }
             do {
                 return try await body()
-            } catch let error as QueueError where error.code == .unavailable && timeLeft > .zero {
+            } catch let error as QueueError where error.code == .unavailable {
+                // An outage longer than the lease is no failure of the job: it is given back at no cost.
+                guard isTrusted else { throw distrusted() }
+                guard timeLeft > .zero else { throw error }
                 try await Task.sleep(for: pause)
                 pause = min(pause * 2, .seconds(1))
             }
@@ -262,11 +265,13 @@ final class ActiveRun: JobRun, Sendable {
 
     private func mayWrite() throws {
         if let reason = stopReason, reason != .draining { throw fenced("it was told to stop (\(reason))") }
-        guard isTrusted else {
-            stop(.fenced)
-            throw fenced("its worker's lease can no longer be trusted")
-        }
+        guard isTrusted else { throw distrusted() }
         try Task.checkCancellation()
+    }
+
+    private func distrusted() -> QueueError {
+        stop(.fenced)
+        return fenced("its worker's lease can no longer be trusted")
     }
 
     private func fenced(_ why: String) -> QueueError {

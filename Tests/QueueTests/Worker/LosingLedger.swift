@@ -2,13 +2,19 @@ import Foundation
 import JobQueue
 import Synchronization
 
-/// A ledger whose first claim or settlement commits, and whose answer to it is lost.
+/// A ledger whose first claim or settlement commits, and whose answer to it is lost; or that is away for checkpoints.
 final class LosingLedger: WorkerLedger {
     private let real: MemoryLedger
     private let left: Mutex<(claims: Int, settlements: Int)>
+    private let outage: (@Sendable () -> Void)?
 
-    init(_ real: MemoryLedger, losesFirstClaim: Bool = false, losesFirstSettlement: Bool = false) {
+    /// - Parameter outage: called instead of saving a checkpoint, which then fails as if the ledger could not be reached.
+    init(
+        _ real: MemoryLedger, losesFirstClaim: Bool = false, losesFirstSettlement: Bool = false,
+        outage: (@Sendable () -> Void)? = nil
+    ) {
         self.real = real
+        self.outage = outage
         left = Mutex((losesFirstClaim ? 1 : 0, losesFirstSettlement ? 1 : 0))
     }
 
@@ -41,7 +47,11 @@ final class LosingLedger: WorkerLedger {
         await real.hasSuspects(queues, kinds: kinds)
     }
     func save(_ checkpoint: JSONText, progress: JobProgress?, records: [Record], of run: RunID) async throws -> Bool {
-        await real.save(checkpoint, progress: progress, records: records, of: run)
+        if let outage {
+            outage()
+            throw QueueError(.unavailable, "the ledger is away")
+        }
+        return await real.save(checkpoint, progress: progress, records: records, of: run)
     }
     func settle(_ settlements: [Settlement]) async throws -> [Bool] {
         let answers = try await real.settle(settlements)
