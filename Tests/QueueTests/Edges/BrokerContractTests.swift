@@ -87,13 +87,13 @@ extension TestServers {
         #expect(taken == ids)
     }
 
-    @Test("an empty list is waited for until the time is over", arguments: BrokerWorld.allCases)
+    @Test("an empty list is waited for until the time is over", .timeLimit(.minutes(1)), arguments: BrokerWorld.allCases)
     func timeout(_ world: BrokerWorld) async throws {
         let broker = try world.broker()
         let started = ContinuousClock.now
         #expect(try await broker.take(from: [Self.ordinary], atMost: 5, timeout: .milliseconds(150)).isEmpty)
         let waited = ContinuousClock.now - started
-        #expect(waited >= .milliseconds(140) && waited < .seconds(5))
+        #expect(waited >= .milliseconds(140))
     }
 
     @Test("a push ends the wait of one who waits", arguments: BrokerWorld.allCases)

@@ -11,11 +11,11 @@ struct LeaderContractTests {
             let (lost, kept) = (try await scene.add(), try await scene.add())
             _ = try await scene.run(lost, by: dead)
             let run = try await scene.run(kept, by: live)
-            try await scene.subject.age(by: 13)
+            try await scene.subject.age(by: 12.1)
             #expect(
                 try await scene.ledger.reap(atMost: 10) == ReapReport(),
                 "a lease that just ended is given three seconds")
-            try await scene.subject.age(by: 3)
+            try await scene.subject.age(by: 4)
             #expect(try await scene.ledger.reap(atMost: 10) == ReapReport(workersLost: 1, requeued: 1))
             let facts = try await scene.facts(lost)
             #expect((facts.place, facts.attempt, facts.crashes) == ("queued", 0, 1))
