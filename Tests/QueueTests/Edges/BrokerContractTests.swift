@@ -87,7 +87,8 @@ extension TestServers {
         #expect(taken == ids)
     }
 
-    @Test("an empty list is waited for until the time is over", .timeLimit(.minutes(1)), arguments: BrokerWorld.allCases)
+    @Test(
+        "an empty list is waited for until the time is over", .timeLimit(.minutes(1)), arguments: BrokerWorld.allCases)
     func timeout(_ world: BrokerWorld) async throws {
         let broker = try world.broker()
         let started = ContinuousClock.now
