@@ -73,8 +73,8 @@ enum Mutant: String, CaseIterable, Sendable {
     /// How the far side behaves: a slow one leaves answers open when a worker dies.
     var farSide: FarSide.Temper {
         switch self {
-        case .lostAnswerRepeated: .slow
-        case .reaperWithoutStateCheck, .noEffectLedger, .crashAccuses: .faulty
+        case .lostAnswerRepeated, .noEffectLedger: .slow
+        case .reaperWithoutStateCheck, .crashAccuses: .faulty
         default: .well
         }
     }
@@ -83,7 +83,12 @@ enum Mutant: String, CaseIterable, Sendable {
     var limitedSeconds: ClosedRange<Double> { self == .slotsFreedBySettledList ? 3...6 : 0.6...2.6 }
 
     /// How long its round goes on: what only a zombie shows comes a few times a minute.
-    var seconds: Int { self == .slotsFreedBySettledList || self == .lostAnswerRepeated ? 60 : 24 }
+    var seconds: Int {
+        switch self {
+        case .slotsFreedBySettledList, .lostAnswerRepeated, .noEffectLedger: 60
+        default: 24
+        }
+    }
 
     /// Zombies write only when they still believe in their lease: in these rounds the fence stands alone.
     var needsZombies: Bool { faults == [.stopWorker] }
