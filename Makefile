@@ -18,6 +18,10 @@ tools/services start $(1)
 source $(1)/env
 swift build --build-tests
 status=0
+# A program that crashes tells where in a file of its own: the pipes of `swift test` cut off what comes last.
+rm -rf $(1)/crashes
+mkdir -p $(1)/crashes
+export SWIFT_BACKTRACE=enable=yes,color=no,interactive=no,threads=crashed,images=none,output-to=$(CURDIR)/$(1)/crashes/
 : >$(1)/tests.log
 # One test target after another: tests that wait for something must not share two cores with seven hundred others.
 for target in $(2); do
@@ -30,6 +34,12 @@ if ((failed > 0)) && ((status == 0)); then status=1; fi
 jq -n --argjson passed "$$passed" --argjson failed "$$failed" --argjson status "$$status" '{ verdict: (if $$status == 0 and $$passed > 0 then "pass" else "fail" end), exit_code: $$status, summary: "\($$passed) passed, \($$failed) failed" }' >$(1)/report.json
 # What failed is said once more at the end, where a reader of a long log looks first.
 grep -aE '^.{0,8} (Test .* (recorded an issue|failed after)|Suite .* failed)|Fatal error|unexpected signal' $(1)/tests.log | cut -c1-600 | head -60 || true
+for crash in $(1)/crashes/*; do
+    [[ -s $$crash ]] || continue
+    printf '%s\n' "--- $$crash"
+    sed '/^Registers:/,$$d' "$$crash" | cut -c1-300 | head -50
+    if ((status == 0)); then status=1; fi
+done
 printf '\n%d passed, %d failed\n' "$$passed" "$$failed"
 exit "$$status"
 endef

@@ -9,7 +9,7 @@ struct Feeder: Sendable {
     let logger: Logger
 
     /// Where the last look at each list ended, and when it last started at the head.
-    private struct Memory {
+    struct Memory {
         var cursors: [ReadyList: FeedCursor] = [:]
         /// How full each list was when ids were last handed out.
         var levels: [ReadyList: ListLevel] = [:]
@@ -38,7 +38,7 @@ struct Feeder: Sendable {
 
     /// One look. Gives the time until the next: soon, while there is more to hand out, or to look past (what is paused or at
     /// its limit is passed by); else when the first of the lists will be half empty, as fast as it is being emptied.
-    private func feed(_ broker: any Broker, _ memory: inout Memory) async throws -> Duration {
+    func feed(_ broker: any Broker, _ memory: inout Memory) async throws -> Duration {
         if try await broker.plantIncarnation(memory.incarnation) {
             logger.warning("the broker was empty: its lists are filled anew")
             memory.cursors.removeAll()

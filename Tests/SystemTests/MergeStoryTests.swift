@@ -35,8 +35,7 @@ extension SystemTests {
             let count = old.reduce(0) { $0 + ($1.type.hasSuffix(".2xlarge") ? 5 : 2) }
             try await scene.deploy("web", replicas: count, cpu: "1500m")
             try await scene.protect("web")
-            try await scene.set(["modes.packing=apply"])
-            try await scene.advance(hours: 1)
+            try await scene.set(["modes.packing=apply"], anHourLaterAnd: "defrag")
             let (outcome, fewest) = try await scene.planEnds()
             #expect(outcome == "done")
             #expect(fewest >= count - 1, "one pod of an owner at a time, its successor Ready before the next")

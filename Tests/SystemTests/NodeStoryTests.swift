@@ -20,8 +20,7 @@ extension SystemTests {
             let scene = try await WorkloadScene.make("pack", policy: NodeStoryTests.eager)
             try await scene.deploy("web", replicas: 8)
             try await scene.protect("web")
-            try await scene.set(["modes.packing=apply"])
-            try await scene.advance(hours: 1)
+            try await scene.set(["modes.packing=apply"], anHourLaterAnd: "defrag")
             let (outcome, fewest) = try await scene.planEnds()
             #expect(outcome == "done")
             #expect(fewest >= 7, "one pod of an owner at a time, its successor Ready before the next")
@@ -67,8 +66,7 @@ extension SystemTests {
                 "stuck", policy: NodeStoryTests.eager + ["disruption.pending_max=10s"])
             try await scene.deploy("web", replicas: 8)
             try await scene.protect("web")
-            try await scene.set(["modes.packing=apply"])
-            try await scene.advance(hours: 1)
+            try await scene.set(["modes.packing=apply"], anHourLaterAnd: "defrag")
             try await eventually("the first pod leaves", within: .seconds(90)) {
                 try await scene.fleet.world.state(scene.cluster).nodes.contains { $0.podsEvicted > 0 }
             }
@@ -113,8 +111,7 @@ extension SystemTests {
                 "ask", policy: NodeStoryTests.eager + ["proposals.expiry=1h", "disruption.plan_cooldown=0s"])
             let fleet = scene.fleet
             try await scene.deploy("web", replicas: 8)
-            try await scene.set(["modes.packing=propose"])
-            try await scene.advance(hours: 1)
+            try await scene.set(["modes.packing=propose"], anHourLaterAnd: "defrag")
 
             // Rejected: the same is not proposed again.
             let first = try await proposal(scene)
@@ -172,8 +169,7 @@ extension SystemTests {
             let scene = try await WorkloadScene.make("dear", policy: NodeStoryTests.eager)
             // One on each node: none of them can be emptied into the others.
             try await scene.deploy("web", replicas: 4, apart: true)
-            try await scene.set(["modes.spot=apply"])
-            try await scene.advance(hours: 1)
+            try await scene.set(["modes.spot=apply"], anHourLaterAnd: "spot-arbitrage")
             let (outcome, fewest) = try await scene.planEnds()
             #expect(outcome == "done")
             #expect(fewest >= 3)

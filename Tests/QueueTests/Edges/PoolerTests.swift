@@ -57,7 +57,8 @@ final class PrivatePooler: Sendable {
 struct PoolerTests {
     /// Runs a test's body with a role and a database of its own, and both at the end gone.
     private func withDatabase(_ body: (PostgresConfiguration) async throws -> Void) async throws {
-        let admin = try await TestServers.connect()
+        // To make and to drop a database, the server writes its disk whole.
+        let admin = try await TestServers.connect(timeout: .seconds(300))
         let name = "pooled_" + JobID().description.replacing("-", with: "").suffix(16)
         try await admin.script("CREATE ROLE \(name) LOGIN PASSWORD 'sesame'")
         try await admin.script("CREATE DATABASE \(name) OWNER \(name)")

@@ -222,6 +222,7 @@ final class Fleet: Sendable {
     }
 
     /// Enqueues a job and gives its id.
+    @discardableResult
     func enqueue(_ kind: String, _ more: [String] = []) async throws -> String {
         try await succeed(["enqueue", kind] + more).output.trimmingCharacters(in: .whitespacesAndNewlines)
     }

@@ -68,6 +68,14 @@ struct WorkloadScene {
         try await fleet.succeed(["simulate", "clock", "advance", "\(Int(hours * 3600))"])
     }
 
+    /// Lets an hour pass, in which the nodes grow old enough, sets the policy, and begins a job. In this order: a plan that
+    /// was begun before the hour passed would be given up, because nothing went on in it for so long.
+    func set(_ policy: [String], anHourLaterAnd kind: String) async throws {
+        try await advance(hours: 1)
+        try await set(policy)
+        try await fleet.enqueue(kind, ["--target", cluster])
+    }
+
     // MARK: Objects
 
     private func get<Item: Decodable>(_ path: String, of type: Item.Type) async throws -> [Item] {
