@@ -54,7 +54,7 @@ var targets: [Target] = [
     library(
         "Simulator",
         [
-            "Infrastructure", "HTTPClient", hummingbird, hummingbirdTLS, log,
+            "Infrastructure", "HTTPClient", "Processes", hummingbird, hummingbirdTLS, log,
             .product(name: "HummingbirdCore", package: "hummingbird"), .product(name: "NIOCore", package: "swift-nio"),
             .product(name: "NIOSSL", package: "swift-nio-ssl"),
             .product(name: "HTTPTypes", package: "swift-http-types"),
@@ -72,15 +72,17 @@ var targets: [Target] = [
     // What proves the queue: measurements a stranger can repeat.
     .executableTarget(
         name: "QueueBench",
-        dependencies: ["JobQueue", "Scheduler", "Worker", "Postgres", "Redis", log, lifecycle, signals],
+        dependencies: ["JobQueue", "Scheduler", "Worker", "Postgres", "Redis", "Processes", log, lifecycle, signals],
         swiftSettings: strict),
     .executableTarget(name: "PackingBench", dependencies: ["Optimizer", "Infrastructure"], swiftSettings: strict),
     .executableTarget(
-        name: "Demo", dependencies: ["JobQueue", "Postgres", "Redis", "HTTPClient", log], swiftSettings: strict),
+        name: "Demo", dependencies: ["JobQueue", "Postgres", "Redis", "HTTPClient", "Processes", log],
+        swiftSettings: strict),
     .executableTarget(
         name: "Chaos",
         dependencies: [
-            "JobQueue", "Scheduler", "Worker", "Postgres", "Redis", "HTTPClient", "Threads", log, lifecycle,
+            "JobQueue", "Scheduler", "Worker", "Postgres", "Redis", "HTTPClient", "Threads", "Processes", log,
+            lifecycle,
         ],
         swiftSettings: strict),
 
@@ -89,13 +91,17 @@ var targets: [Target] = [
     library("OpenTelemetry", ["HTTPClient", log, metrics, tracing, lifecycle]),
     library("Sealing", ["COpenSSL"]),
     library("Threads", []),
+    library("Processes", ["CSpawn"]),
     .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
     .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
     .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+    .systemLibrary(name: "CSpawn"),
     .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
 
     // What tests share, and what they drive parsers with.
-    .target(name: "TestSupport", dependencies: ["Infrastructure"], path: "Tests/TestSupport", swiftSettings: strict),
+    .target(
+        name: "TestSupport", dependencies: ["Infrastructure", "Processes"], path: "Tests/TestSupport",
+        swiftSettings: strict),
     .executableTarget(
         name: "Fuzz", dependencies: ["JobQueue", "Jobs", "Infrastructure", "AWS", "Kubernetes", "Postgres", "Redis"],
         path: "Tests/Fuzz", swiftSettings: strict),
@@ -103,13 +109,16 @@ var targets: [Target] = [
     tests("JobQueueTests", ["JobQueue"]),
     tests(
         "QueueTests",
-        ["JobQueue", "Scheduler", "Worker", "Postgres", "Redis", "Threads", "TestSupport", log, lifecycle]),
+        ["JobQueue", "Scheduler", "Worker", "Postgres", "Redis", "Threads", "Processes", "TestSupport", log, lifecycle]),
+    tests("ProcessesTests", ["Processes", "TestSupport"]),
     tests("HTTPClientTests", ["HTTPClient", "TestSupport"]),
     tests(
         "OpenTelemetryTests",
-        ["OpenTelemetry", "HTTPClient", "JobQueue", "Worker", "TestSupport", log, tracing, lifecycle]),
-    tests("AWSTests", ["AWS", "HTTPClient", "Sealing", "Infrastructure", "TestSupport"]),
-    tests("KubernetesTests", ["Kubernetes", "HTTPClient", "Infrastructure", "Simulator", "TestSupport", log, yams]),
+        ["OpenTelemetry", "HTTPClient", "JobQueue", "Worker", "Processes", "TestSupport", log, tracing, lifecycle]),
+    tests("AWSTests", ["AWS", "HTTPClient", "Processes", "Sealing", "Infrastructure", "TestSupport"]),
+    tests(
+        "KubernetesTests",
+        ["Kubernetes", "HTTPClient", "Infrastructure", "Processes", "Simulator", "TestSupport", log, yams]),
     tests(
         "SimulatorTests", ["Simulator", "HTTPClient", "Infrastructure", "TestSupport"], exclude: ["Resources"]),
     tests(
@@ -118,13 +127,14 @@ var targets: [Target] = [
             "Infrastructure", "Optimizer", "Jobs", "Stores", "JobQueue", "Worker", "Postgres", "Sealing", "TestSupport",
             log,
         ], exclude: ["Resources"]),
-    tests("TidyTests", ["JobQueue", "Jobs", "Infrastructure", yams], exclude: ["Resources"]),
+    tests("TidyTests", ["JobQueue", "Jobs", "Infrastructure", "Processes", yams], exclude: ["Resources"]),
     tests("DemoTests", ["Demo"]),
     tests(
         "SystemTests",
         [
-            "cloudoptim", "JobQueue", "Postgres", "Redis", "HTTPClient", "Scheduler", "Worker", "TestSupport", log,
-            lifecycle,
+            "cloudoptim", "JobQueue", "Postgres", "Redis", "HTTPClient", "Scheduler", "Worker", "Processes",
+            "TestSupport",
+            log, lifecycle,
         ]),
 ]
 

@@ -37,7 +37,10 @@ final class FarSide: Sendable {
         }
         self.port = port
         self.temper = temper
-        log = try FileHandle(creating: arguments[1])
+        guard FileManager.default.createFile(atPath: arguments[1], contents: nil),
+            let log = FileHandle(forWritingAtPath: arguments[1])
+        else { throw QueueError(.invalid, "\(arguments[1]) cannot be written") }
+        self.log = log
         state = Mutex(State(generator: SeededGenerator(seed: seed)))
     }
 

@@ -1,12 +1,13 @@
 import Foundation
 import Glibc
 import JobQueue
+import Processes
 
 /// The processes under attack, and those that attack them.
 actor Fleet {
     private struct Member {
-        let process: Process
-        let input: Pipe
+        let process: ChildProcess
+        let arguments: [String]
         let host: String
         let respawns: Bool
         var isStopped = false
@@ -32,33 +33,22 @@ actor Fleet {
         let incarnation = incarnations[name, default: 0] + 1
         incarnations[name] = incarnation
         let host = "\(name).\(incarnation)"
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
-        process.arguments = arguments
-        process.environment = environment.merging(["CHAOS_HOST": host]) { $1 }
-        let input = Pipe()
-        process.standardInput = input
-        // Only this process may hold it: its end is what tells the members that nobody conducts any more.
-        _ = fcntl(input.fileHandleForWriting.fileDescriptor, F_SETFD, FD_CLOEXEC)
-        let path = "\(logs)/\(host).log"
-        let output = try FileHandle(creating: path)
-        process.standardOutput = output
-        process.standardError = output
-        try process.runHearingSignals()
-        members[name] = Member(process: process, input: input, host: host, respawns: respawns)
+        // Only this process holds its input: the end of it is what tells the members that nobody conducts any more.
+        let process = try ChildProcess(
+            "/proc/self/exe", arguments, environment: environment.merging(["CHAOS_HOST": host]) { $1 }, input: .pipe,
+            output: .file("\(logs)/\(host).log"), errors: .likeOutput)
+        members[name] = Member(process: process, arguments: arguments, host: host, respawns: respawns)
     }
 
     /// Starts again what has ended, as an orchestrator does.
     func tend() throws {
-        for (name, member) in members where member.respawns && !member.process.isRunning {
-            let process = member.process
+        for (name, member) in members where member.respawns {
+            guard let status = member.process.ended else { continue }
             // SIGTERM ends a process that has not begun to work yet.
-            let wasKilled =
-                process.terminationReason == .uncaughtSignal && [SIGKILL, SIGTERM].contains(process.terminationStatus)
-            if !wasKilled && process.terminationStatus != 0 {
-                crashes.append("\(member.host) ended by itself with \(process.terminationStatus)")
+            if ![0, 128 + SIGKILL, 128 + SIGTERM].contains(status) {
+                crashes.append("\(member.host) ended by itself with \(status)")
             }
-            try start(name, member.process.arguments ?? [], respawns: true)
+            try start(name, member.arguments, respawns: true)
         }
     }
 
@@ -66,7 +56,7 @@ actor Fleet {
     @discardableResult
     func signal(_ name: String, _ number: Int32) -> String? {
         guard let member = members[name], member.process.isRunning else { return nil }
-        kill(member.process.processIdentifier, number)
+        member.process.send(number)
         if number == SIGSTOP { members[name]?.isStopped = true }
         if number == SIGCONT { members[name]?.isStopped = false }
         return member.host
@@ -83,7 +73,7 @@ actor Fleet {
 
     /// Writes a command to a process's standard input.
     func command(_ name: String, _ line: String) throws {
-        try members[name]?.input.fileHandleForWriting.write(contentsOf: Data("\(line)\n".utf8))
+        try members[name]?.process.input?.write(contentsOf: Data("\(line)\n".utf8))
     }
 
     func wakeAll() {

@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import JobQueue
+import Processes
 
 /// The private PostgreSQL and Redis of a round, started by tools/services.
 struct Servers: Sendable {
@@ -64,56 +65,23 @@ struct Servers: Sendable {
     static func port(of url: String) -> UInt16 { URLComponents(string: url)?.port.flatMap { UInt16($0) } ?? 0 }
 }
 
-extension FileHandle {
-    /// An empty file at this path, to be written.
-    convenience init(creating path: String) throws {
-        let descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-        guard descriptor >= 0 else { throw QueueError(.invalid, "\(path) cannot be written: errno \(errno)") }
-        self.init(fileDescriptor: descriptor, closeOnDealloc: true)
-    }
-}
-
-extension Process {
-    /// Runs it with no signal blocked. A thread of the pool blocks them all and a child inherits that: servers would not
-    /// hear SIGTERM.
-    func runHearingSignals() throws {
-        var none = sigset_t()
-        var own = sigset_t()
-        unsafe sigemptyset(&none)
-        unsafe pthread_sigmask(SIG_SETMASK, &none, &own)
-        defer { unsafe pthread_sigmask(SIG_SETMASK, &own, nil) }
-        try run()
-    }
-}
-
 /// Commands that end.
 enum Shell {
-    /// Foundation sees the end of a process when the last copy of a descriptor closes that it gave to it: servers that
-    /// the command leaves behind must not have one.
-    private static let closingDescriptors = """
-        for path in /proc/self/fd/*; do n=${path##*/}; [ "$n" -gt 2 ] && eval "exec $n>&-"; done; exec "$@"
-        """
-
     /// Runs a command and returns its output.
     /// - Throws: `QueueError` code `transient` with what it said when it fails.
     @discardableResult
     static func run(_ command: [String], in directory: String? = nil) throws -> String {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = ["bash", "-c", Self.closingDescriptors, "chaos"] + command
-        if let directory { process.currentDirectoryURL = URL(fileURLWithPath: directory) }
+        // Not a pipe: servers that the command leaves behind would keep it open.
         let file = FileManager.default.temporaryDirectory.appendingPathComponent("chaos-\(UUID().uuidString)")
-        let output = try FileHandle(creating: file.path)
-        process.standardOutput = output
-        process.standardError = output
-        process.standardInput = FileHandle.nullDevice
-        try process.runHearingSignals()
-        process.waitUntilExit()
+        let status = try ChildProcess(
+            command[0], Array(command.dropFirst()), directory: directory, output: .file(file.path),
+            errors: .likeOutput
+        ).waitUntilExit()
         let text = try String(contentsOf: file, encoding: .utf8)
         try FileManager.default.removeItem(at: file)
-        guard process.terminationStatus == 0 else {
+        guard status == 0 else {
             throw QueueError(
-                .transient, "'\(command.joined(separator: " "))' ended with \(process.terminationStatus): \(text)")
+                .transient, "'\(command.joined(separator: " "))' ended with \(status): \(text)")
         }
         return text
     }

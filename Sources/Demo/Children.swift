@@ -1,11 +1,13 @@
 import Foundation
+import Glibc
+import Processes
 
 /// The long-lived processes of the demo, each with a file that says which process it is: a run that crashed leaves
 /// enough behind for the next one to end exactly what is its own.
 actor Children {
     private struct Child {
         var name: String
-        var pid: pid_t
+        var process: ChildProcess
     }
 
     private let folder: String
@@ -23,22 +25,24 @@ actor Children {
     func start(
         _ name: String, _ path: String, _ arguments: [String], environment: [String: String], log: String
     ) throws {
-        let pid = try Spawn.start(path, arguments, environment: environment, output: log)
-        children.append(Child(name: name, pid: pid))
-        let started = Spawn.startTime(pid) ?? ""
-        try "\(pid) \(started)\n".write(toFile: "\(folder)/\(name)", atomically: true, encoding: .utf8)
+        // In a session of its own: a Ctrl-C at the terminal reaches only us.
+        let process = try ChildProcess(
+            path, arguments, environment: environment, output: .append(log), errors: .likeOutput, ownSession: true)
+        children.append(Child(name: name, process: process))
+        let started = startTime(process.id) ?? ""
+        try "\(process.id) \(started)\n".write(toFile: "\(folder)/\(name)", atomically: true, encoding: .utf8)
     }
 
-    func pid(of name: String) -> pid_t? { children.last { $0.name == name }?.pid }
+    func pid(of name: String) -> pid_t? { children.last { $0.name == name }?.process.id }
 
     /// SIGKILL: the process gets no chance to say goodbye.
     func kill(_ name: String) async throws {
         guard let index = children.lastIndex(where: { $0.name == name }) else {
             throw DemoError("there is no process \(name) to kill")
         }
-        let pid = children[index].pid
-        Spawn.send(SIGKILL, to: pid)
-        while Spawn.ended(pid) == nil { try await Task.sleep(for: .milliseconds(5)) }
+        let process = children[index].process
+        process.send(SIGKILL)
+        while process.isRunning { try await Task.sleep(for: .milliseconds(5)) }
         children.remove(at: index)
         try FileManager.default.removeItem(atPath: "\(folder)/\(name)")
     }
@@ -46,7 +50,7 @@ actor Children {
     /// The first child that ended without being asked to.
     func fallen() -> (name: String, status: Int32)? {
         for (index, child) in children.enumerated() {
-            guard let status = Spawn.ended(child.pid) else { continue }
+            guard let status = child.process.ended else { continue }
             children.remove(at: index)
             return (child.name, status)
         }
@@ -62,11 +66,11 @@ actor Children {
     /// Asks, waits, and kills what does not listen.
     private func end(_ isMeant: (String) -> Bool) async {
         let leaving = children.filter { isMeant($0.name) }
-        for child in leaving { Spawn.send(SIGTERM, to: child.pid) }
+        for child in leaving { child.process.send(SIGTERM) }
         let limit = ContinuousClock.now + .seconds(Self.endSecondsMax)
         for child in leaving {
-            while Spawn.ended(child.pid) == nil {
-                if ContinuousClock.now > limit { Spawn.send(SIGKILL, to: child.pid) }
+            while child.process.isRunning {
+                if ContinuousClock.now > limit { child.process.send(SIGKILL) }
                 await pause()
             }
             forget(child.name)
@@ -88,11 +92,11 @@ actor Children {
             }
         }
         for group in [living.filter { $0.name != "simulator" }, living.filter { $0.name == "simulator" }] {
-            for process in group { Spawn.send(SIGTERM, to: process.pid) }
+            for process in group { Glibc.kill(process.pid, SIGTERM) }
             let limit = ContinuousClock.now + .seconds(Self.endSecondsMax)
             for process in group {
                 while isOurs(process.pid, started: process.started) {
-                    if ContinuousClock.now > limit { Spawn.send(SIGKILL, to: process.pid) }
+                    if ContinuousClock.now > limit { Glibc.kill(process.pid, SIGKILL) }
                     await pause()
                 }
                 forget(process.name)
@@ -104,7 +108,7 @@ actor Children {
     /// A number may have been given to another process since: it is ours if it began at the same moment and is still
     /// the same program.
     private func isOurs(_ pid: pid_t, started: String) -> Bool {
-        guard Spawn.startTime(pid) == started,
+        guard startTime(pid) == started,
             let line = FileManager.default.contents(atPath: "/proc/\(pid)/cmdline")
         else { return false }
         return String(decoding: line, as: UTF8.self).contains("cloudoptim")
@@ -118,4 +122,14 @@ actor Children {
             DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(20)) { continuation.resume() }
         }
     }
+}
+
+/// When a process began, in ticks since boot: with its id it names one process for good. nil: there is none.
+func startTime(_ pid: pid_t) -> String? {
+    guard let text = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8),
+        let end = text.lastIndex(of: ")")
+    else { return nil }
+    let fields = text[text.index(after: end)...].split(separator: " ")
+    guard fields.count > 19, fields[0] != "Z" else { return nil }
+    return String(fields[19])
 }

@@ -210,7 +210,7 @@ struct Stage: Sendable {
         guard let text = try? String(contentsOfFile: "\(settings.directory)/processes/\(name)", encoding: .utf8),
             let pid = text.split(separator: " ").first.flatMap({ pid_t($0) })
         else { return false }
-        return Spawn.startTime(pid) != nil
+        return startTime(pid) != nil
     }
 
     /// Where a process serves its metrics, as its log says.

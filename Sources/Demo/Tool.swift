@@ -1,4 +1,5 @@
 import Foundation
+import Processes
 
 /// Runs a command to its end. Not cancelled half-way: what it began is then known to be begun.
 enum Tool {
@@ -16,22 +17,21 @@ enum Tool {
         _ path: String, _ arguments: [String], environment: [String: String], log: String, seconds: Double = 90
     ) async throws -> Answer {
         let before = size(of: log)
-        let pid = try Spawn.start(path, arguments, environment: environment, output: log)
+        let process = try ChildProcess(
+            path, arguments, environment: environment, output: .append(log), errors: .likeOutput, ownSession: true)
         let limit = ContinuousClock.now + .seconds(seconds)
         var isKilled = false
-        var status = Spawn.ended(pid)
-        while status == nil {
+        while process.isRunning {
             if ContinuousClock.now > limit, !isKilled {
-                Spawn.send(SIGKILL, to: pid)
+                process.send(SIGKILL)
                 isKilled = true
             }
             await pause()
-            status = Spawn.ended(pid)
         }
         let text = FileManager.default.contents(atPath: log).map {
             String(decoding: $0.dropFirst(before), as: UTF8.self)
         }
-        let answer = Answer(status: status ?? 0, output: text ?? "")
+        let answer = Answer(status: process.waitUntilExit(), output: text ?? "")
         guard answer.status == 0 else {
             let name = URL(fileURLWithPath: path).lastPathComponent + " " + arguments.prefix(2).joined(separator: " ")
             let tail = answer.output.split(separator: "\n").suffix(6).joined(separator: "\n  ")

@@ -2,6 +2,7 @@ import Foundation
 import JobQueue
 import Logging
 import Postgres
+import Processes
 import Redis
 import ServiceLifecycle
 import Synchronization
@@ -151,23 +152,22 @@ struct EmptyHandler: Handler {
 
 /// The scheduler in a process of its own, so that its CPU and memory are its own.
 struct SchedulerChild {
-    private let process = Process()
-    private let output = Pipe()
+    private let process: ChildProcess
 
     init(seconds: Int, prefix: String) throws {
-        process.executableURL = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
-        process.arguments = ["scale-scheduler", String(seconds), prefix]
-        process.standardOutput = output
-        try process.run()
+        process = try ChildProcess(
+            "/proc/self/exe", ["scale-scheduler", String(seconds), prefix], output: .pipe)
     }
 
     /// What it measured: its last line.
     func result() async throws -> ScaleResult {
-        let handle = output.fileHandleForReading
+        let process = process
         let text = await withCheckedContinuation { continuation in
             // A thread of its own: reading to the end blocks.
-            Thread { continuation.resume(returning: String(decoding: handle.readDataToEndOfFile(), as: UTF8.self)) }
-                .start()
+            Thread {
+                let bytes = process.output?.readDataToEndOfFile() ?? Data()
+                continuation.resume(returning: String(decoding: bytes, as: UTF8.self))
+            }.start()
         }
         guard let line = text.split(separator: "\n").last else {
             throw QueueError(.transient, "the scheduler's process said nothing")

@@ -1,4 +1,5 @@
 import Foundation
+import Processes
 
 /// Certificates and kubeconfigs for a simulator, made with the `openssl` command.
 public struct SimulatorFiles: Sendable {
@@ -95,18 +96,10 @@ public struct SimulatorFiles: Sendable {
     }
 
     private static func openssl(_ arguments: [String]) throws {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = ["openssl"] + arguments
-        let output = Pipe()
-        process.standardOutput = output
-        process.standardError = output
-        do { try process.run() } catch { throw Failure(description: "cannot run openssl: \(error)") }
-        let text = output.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        guard process.terminationStatus == 0 else {
+        let (status, output) = try ChildProcess.run(["openssl"] + arguments)
+        guard status == 0 else {
             throw Failure(
-                description: "openssl \(arguments.first ?? "") failed: \(String(decoding: text, as: UTF8.self))")
+                description: "openssl \(arguments.first ?? "") failed: \(String(decoding: output, as: UTF8.self))")
         }
     }
 }

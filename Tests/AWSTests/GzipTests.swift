@@ -1,4 +1,5 @@
 import Foundation
+import Processes
 import Testing
 
 @testable import AWS
@@ -17,20 +18,9 @@ struct GzipTests {
             packer = zlib.compressobj(\(level), zlib.DEFLATED, 31, 9, \(strategy))
             sys.stdout.buffer.write(packer.compress(data) + packer.flush())
             """
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = ["python3", "-c", script]
-        let (input, output) = (Pipe(), Pipe())
-        process.standardInput = input
-        process.standardOutput = output
-        try process.run()
-        // Python reads everything before it writes: neither pipe can block the other.
-        try input.fileHandleForWriting.write(contentsOf: Data(bytes))
-        try input.fileHandleForWriting.close()
-        let data = output.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        try #require(process.terminationStatus == 0)
-        return [UInt8](data)
+        let (status, output) = try ChildProcess.run(["python3", "-c", script], input: bytes, together: false)
+        try #require(status == 0)
+        return output
     }
 
     /// Lines as flow logs have them: much is alike, nothing is the same.

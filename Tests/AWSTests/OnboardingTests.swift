@@ -1,5 +1,6 @@
 import Foundation
 import Infrastructure
+import Processes
 import Testing
 
 @testable import AWS
@@ -167,16 +168,8 @@ struct OnboardingTests {
     }
 
     private static func run(_ tool: String, _ arguments: [String]) throws -> (status: Int32, output: String) {
-        let process = Process()
-        process.executableURL = root.appending(path: ".run/venv/bin/\(tool)")
-        process.arguments = arguments
-        let output = Pipe()
-        process.standardOutput = output
-        process.standardError = output
-        try process.run()
-        let data = output.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        return (process.terminationStatus, String(decoding: data, as: UTF8.self))
+        let (status, output) = try ChildProcess.run([root.appending(path: ".run/venv/bin/\(tool)").path] + arguments)
+        return (status, String(decoding: output, as: UTF8.self))
     }
 
     private static func has(_ module: String) -> Bool {

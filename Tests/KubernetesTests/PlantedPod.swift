@@ -1,4 +1,5 @@
 import Foundation
+import Processes
 import Testing
 
 /// A pod with every field that Kubernetes 1.35 defines, and in every text of it `planted-<path>`.
@@ -6,18 +7,10 @@ enum PlantedPod {
     /// Its JSON, made from the definitions that the simulator is judged by.
     static func json() throws -> String {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().path
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = [
-            "python3", "-c", script, root + "/SimulatorTests/Resources/definitions-v1.35.0.json.gz",
-        ]
-        let output = Pipe()
-        process.standardOutput = output
-        try process.run()
-        let data = output.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        try #require(process.terminationStatus == 0, "python3 is needed for this test")
-        return String(decoding: data, as: UTF8.self)
+        let (status, output) = try ChildProcess.run(
+            ["python3", "-c", script, root + "/SimulatorTests/Resources/definitions-v1.35.0.json.gz"], together: false)
+        try #require(status == 0, "python3 is needed for this test")
+        return String(decoding: output, as: UTF8.self)
     }
 
     private static let script = """

@@ -1,11 +1,12 @@
 import Foundation
+import Glibc
 import HTTPClient
+import Processes
 
 /// A small OpenTelemetry collector on loopback, in a child process that ends with this object: it keeps what it is sent.
 /// `/v1/traces` takes spans, `/busy` answers 503 twice, `/refuse` always 400, `/hang` never, `/far` is a far side.
 final class Collector: Sendable {
-    private let process = Process()
-    private let input = Pipe()
+    private let process: ChildProcess
     let port: Int
 
     struct DidNotStart: Error {}
@@ -17,23 +18,17 @@ final class Collector: Sendable {
     }
 
     init() throws {
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = ["python3", "-u", "-c", Self.script]
-        let output = Pipe()
-        process.standardInput = input
-        process.standardOutput = output
-        try process.run()
+        process = try ChildProcess("python3", ["-u", "-c", Self.script], input: .pipe, output: .pipe)
         var line = Data()
         while line.last != UInt8(ascii: "\n") {
-            let more = output.fileHandleForReading.readData(ofLength: 1)
-            guard !more.isEmpty else { throw DidNotStart() }
+            guard let more = try process.output?.read(upToCount: 1), !more.isEmpty else { throw DidNotStart() }
             line += more
         }
         guard let port = Int(String(decoding: line.dropLast(), as: UTF8.self)) else { throw DidNotStart() }
         self.port = port
     }
 
-    deinit { process.terminate() }
+    deinit { process.send(SIGTERM) }
 
     func url(_ path: String) -> String { "http://127.0.0.1:\(port)\(path)" }
 

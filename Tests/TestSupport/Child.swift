@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import Processes
 
 /// What a program that ended left behind.
 package struct Answer: Sendable, CustomStringConvertible {
@@ -15,7 +16,8 @@ package struct Answer: Sendable, CustomStringConvertible {
 /// A program that a test starts and that ends with it, by its own process id. Its output goes to files, so that it never
 /// waits for a reader.
 package final class Child: Sendable {
-    package let process = Process()
+    private let process: ChildProcess
+    private let arguments: [String]
     package let outputPath: String
     package let errorPath: String
 
@@ -36,19 +38,10 @@ package final class Child: Sendable {
     ) throws {
         outputPath = "\(directory)/\(name).out"
         errorPath = "\(directory)/\(name).err"
-        process.executableURL = URL(fileURLWithPath: path)
-        process.arguments = arguments
-        process.environment = environment
-        process.currentDirectoryURL = URL(fileURLWithPath: directory)
-        process.standardInput = FileHandle.nullDevice
-        process.standardOutput = try Child.file(outputPath)
-        process.standardError = try Child.file(errorPath)
-        try process.run()
-    }
-
-    private static func file(_ path: String) throws -> FileHandle {
-        try Data().write(to: URL(fileURLWithPath: path))
-        return try FileHandle(forWritingTo: URL(fileURLWithPath: path))
+        self.arguments = arguments
+        process = try ChildProcess(
+            path, arguments, environment: environment, directory: directory, output: .file(outputPath),
+            errors: .file(errorPath))
     }
 
     package var isRunning: Bool { process.isRunning }
@@ -62,12 +55,12 @@ package final class Child: Sendable {
     /// Waits for its end; one that is late is killed, and the test fails.
     package func answer(within limit: Duration) async throws -> Answer {
         do {
-            try await eventually("\(process.arguments ?? []) ends", within: limit) { !isRunning }
+            try await eventually("\(arguments) ends", within: limit) { !isRunning }
         } catch let late as NeverCame {
             kill()
             throw Failure(description: "\(late): \(errors.suffix(2000))")
         }
-        return Answer(status: process.terminationStatus, output: output, errors: errors)
+        return Answer(status: process.waitUntilExit(), output: output, errors: errors)
     }
 
     /// Forgets what it wrote.
@@ -76,12 +69,11 @@ package final class Child: Sendable {
     }
 
     /// Asks it to stop, as a deploy does.
-    package func terminate() { if process.isRunning { Glibc.kill(process.processIdentifier, SIGTERM) } }
+    package func terminate() { process.send(SIGTERM) }
 
     /// Ends it now.
     package func kill() {
-        guard process.isRunning else { return }
-        Glibc.kill(process.processIdentifier, SIGKILL)
+        process.send(SIGKILL)
         process.waitUntilExit()
     }
 }

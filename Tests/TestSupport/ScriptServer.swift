@@ -1,10 +1,11 @@
 import Foundation
+import Glibc
+import Processes
 
 /// A Python script that serves on a free loopback port until this object goes. It prints the port as its first line, and
 /// ends when its input closes, so that it does not outlive the tests.
 package final class ScriptServer: Sendable {
-    private let process: Process
-    private let input = Pipe()
+    private let process: ChildProcess
     /// Where it listens.
     package let port: Int
 
@@ -15,23 +16,16 @@ package final class ScriptServer: Sendable {
 
     /// Starts the script and waits for its port.
     package init(script: String, arguments: [String] = [], python: String = "python3") throws {
-        process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = [python, "-u", "-c", script] + arguments
-        let output = Pipe()
-        process.standardInput = input
-        process.standardOutput = output
-        process.standardError = FileHandle.nullDevice
-        try process.run()
+        process = try ChildProcess(
+            python, ["-u", "-c", script] + arguments, input: .pipe, output: .pipe, errors: .nothing)
         var line = Data()
         while line.last != UInt8(ascii: "\n") {
-            let more = output.fileHandleForReading.readData(ofLength: 1)
-            guard !more.isEmpty else { throw DidNotStart() }
+            guard let more = try process.output?.read(upToCount: 1), !more.isEmpty else { throw DidNotStart() }
             line += more
         }
         guard let port = Int(String(decoding: line.dropLast(), as: UTF8.self)) else { throw DidNotStart() }
         self.port = port
     }
 
-    deinit { process.terminate() }
+    deinit { process.send(SIGTERM) }
 }

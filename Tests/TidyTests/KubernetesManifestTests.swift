@@ -1,4 +1,5 @@
 import Foundation
+import Processes
 import Testing
 import Yams
 
@@ -17,22 +18,13 @@ struct KubernetesManifestTests {
     /// Runs tools/validate-manifests over files.
     private func validate(_ files: [String]) throws -> (status: Int32, text: String) {
         let own = "\(Checkout.root)/.run/venv/bin/python"
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.currentDirectoryURL = URL(fileURLWithPath: Checkout.root)
-        process.arguments =
+        let (status, output) = try ChildProcess.run(
             [
                 FileManager.default.isExecutableFile(atPath: own) ? own : "python3", "tools/validate-manifests",
                 "Tests/SimulatorTests/Resources/definitions-v1.35.0.json.gz",
                 "Tests/TidyTests/Resources/keda-schemas.json",
-            ] + files
-        let output = Pipe()
-        process.standardOutput = output
-        process.standardError = output
-        try process.run()
-        let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        process.waitUntilExit()
-        return (process.terminationStatus, text)
+            ] + files, directory: Checkout.root)
+        return (status, String(decoding: output, as: UTF8.self))
     }
 
     @Test("every object is valid by the definitions of Kubernetes 1.35 or of KEDA, unknown fields included")

@@ -1,4 +1,5 @@
 import Foundation
+import Processes
 import Testing
 import Yams
 
@@ -138,15 +139,12 @@ struct MonitoringTests {
     func rules() throws {
         let promtool = ["/usr/bin/promtool", "/usr/local/bin/promtool"].first(
             where: FileManager.default.isExecutableFile(atPath:))
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: try #require(promtool, "no promtool: run tools/install"))
-        process.arguments = ["check", "rules", "\(Checkout.root)/docker/monitoring/alerts.yaml"]
-        let output = Pipe()
-        (process.standardOutput, process.standardError) = (output, output)
-        try process.run()
-        let said = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        process.waitUntilExit()
-        #expect(process.terminationStatus == 0 && said.contains("SUCCESS"), "\(said)")
+        let (status, output) = try ChildProcess.run([
+            try #require(promtool, "no promtool: run tools/install"), "check", "rules",
+            "\(Checkout.root)/docker/monitoring/alerts.yaml",
+        ])
+        let said = String(decoding: output, as: UTF8.self)
+        #expect(status == 0 && said.contains("SUCCESS"), "\(said)")
     }
 
     @Test("docs/operations.md names every metric")

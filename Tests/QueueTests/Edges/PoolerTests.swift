@@ -2,6 +2,7 @@ import Foundation
 import Glibc
 import JobQueue
 import Logging
+import Processes
 import Scheduler
 import ServiceLifecycle
 import TestSupport
@@ -13,7 +14,7 @@ import Worker
 /// A PgBouncer of one test, in transaction mode, with few connections to the server; ended by its id.
 final class PrivatePooler: Sendable {
     let port: Int
-    private let process: Process
+    private let process: ChildProcess
     private let directory: String
 
     /// - Parameter server: the database it stands in front of; everybody who comes is that user.
@@ -35,20 +36,14 @@ final class PrivatePooler: Sendable {
         default_pool_size = \(connections)
         max_client_conn = 200
         """.write(toFile: file, atomically: true, encoding: .utf8)
-        process = Process()
         // It refuses to run as root.
         let asPostgres = ["/usr/bin/setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
         let command = (getuid() == 0 ? asPostgres : []) + ["/usr/sbin/pgbouncer", "--quiet", file]
-        process.executableURL = URL(fileURLWithPath: command[0])
-        process.arguments = Array(command.dropFirst())
-        process.standardOutput = FileHandle.nullDevice
-        process.standardError = FileHandle.nullDevice
-        try process.run()
+        process = try ChildProcess(command[0], Array(command.dropFirst()), output: .nothing, errors: .nothing)
     }
 
-    /// SIGKILL: a process that was begun on a thread of the shared pool inherits its mask, and never sees a SIGTERM.
     deinit {
-        kill(process.processIdentifier, SIGKILL)
+        process.send(SIGKILL)
         try? FileManager.default.removeItem(atPath: directory)  // a folder of the machine's temporary folder
     }
 }

@@ -1,22 +1,19 @@
 import Foundation
 import Glibc
+import Processes
 
 /// A Redis of one test: no data on disk, ended by its id.
 final class PrivateRedis: Sendable {
     let port: Int
-    private let process: Process
+    private let process: ChildProcess
 
     init(_ options: [String]) throws {
         port = try SilentListener().port  // free a moment ago
-        let server = Process()
-        server.executableURL = URL(fileURLWithPath: "/usr/bin/redis-server")
-        server.arguments =
-            ["--bind", "127.0.0.1", "--port", "\(port)", "--save", "", "--dir", NSTemporaryDirectory()] + options
-        server.standardOutput = FileHandle.nullDevice
-        try server.run()
-        process = server
+        process = try ChildProcess(
+            "/usr/bin/redis-server",
+            ["--bind", "127.0.0.1", "--port", "\(port)", "--save", "", "--dir", NSTemporaryDirectory()] + options,
+            output: .nothing)
     }
 
-    /// SIGKILL: a process that was begun on a thread of the shared pool inherits its mask, and never sees a SIGTERM.
-    deinit { kill(process.processIdentifier, SIGKILL) }
+    deinit { process.send(SIGKILL) }
 }

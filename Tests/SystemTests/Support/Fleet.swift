@@ -2,6 +2,7 @@ import Foundation
 import HTTPClient
 import JobQueue
 import Postgres
+import Processes
 import Redis
 import Synchronization
 import TestSupport
@@ -159,6 +160,25 @@ final class Fleet: Sendable {
         return child
     }
 
+    /// What the ledger says of this fleet, for a failure's message: jobs that live or ended badly, the last ones of all, and
+    /// the rows that stories wait for.
+    var books: String {
+        let statements = [
+            "SELECT kind, state, attempt, run_at, left(last_error::text, 300) FROM job_status WHERE state <> 'done' LIMIT 12",
+            "SELECT kind, state, claimed_at, finished_at, left(result::text, 200) FROM job_status ORDER BY created_at DESC LIMIT 12",
+            "SELECT kind, last_slot, next_slot, world_now() FROM schedule_health WHERE late_seconds > 0 LIMIT 12",
+            "SELECT * FROM sleeper_status WHERE state <> 'awake' LIMIT 6",
+            "SELECT * FROM node_group_status WHERE state <> 'awake' LIMIT 6",
+        ]
+        let command =
+            [
+                "psql", environment["DATABASE_URL"] ?? "", "--no-psqlrc", "-A", "-c",
+                "SET search_path = \(environment["DB_SCHEMA"] ?? "")",
+            ]
+            + statements.flatMap { ["-c", $0] }
+        do { return String(decoding: try ChildProcess.run(command).output, as: UTF8.self) } catch { return "\(error)" }
+    }
+
     /// Everything that its processes have written so far.
     var everythingWritten: String {
         children.withLock { $0 }.map { $0.output + $0.errors }.joined()
@@ -267,7 +287,9 @@ struct FleetScope: SuiteTrait, TestScoping {
     ) async throws {
         let fleet = try await Fleet.make(plan)
         let result: Result<Void, any Error>
-        Evidence.set { String(Fleet.running?.everythingWritten.suffix(3000) ?? "") }
+        Evidence.set {
+            String(Fleet.running?.everythingWritten.suffix(3000) ?? "") + "\n" + (Fleet.running?.books ?? "")
+        }
         do { result = .success(try await Fleet.$running.withValue(fleet) { try await function() }) } catch {
             result = .failure(error)
         }
