@@ -7,7 +7,7 @@ import Testing
 @testable import AWS
 
 /// What jobs about a whole account read and change, judged by the real moto.
-@Suite("An account's volumes, groups and clusters, judged by moto", .timeLimit(.minutes(3)), .serialized)
+@Suite("An account's volumes, groups and clusters, judged by moto", .timeLimit(.minutes(10)), .serialized)
 struct AccountReadTests {
     let client: AWSClient
     let cloud: EC2Cloud

@@ -6,7 +6,7 @@ import Testing
 
 @testable import AWS
 
-@Suite("AWS credentials", .timeLimit(.minutes(1)))
+@Suite("AWS credentials", .timeLimit(.minutes(10)))
 struct CredentialsTests {
     static let role =
         "<R><AssumeRoleResult><Credentials><AccessKeyId>ASIA1</AccessKeyId><SecretAccessKey>sec</SecretAccessKey>"

@@ -7,7 +7,7 @@ import Testing
 
 @testable import AWS
 
-@Suite("AWS calls that go wrong", .timeLimit(.minutes(1)))
+@Suite("AWS calls that go wrong", .timeLimit(.minutes(10)))
 struct FaultTests {
     /// Pauses that were asked for; none is waited.
     final class Pauses: Sendable {

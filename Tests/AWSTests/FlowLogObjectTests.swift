@@ -7,7 +7,7 @@ import Testing
 @testable import AWS
 
 /// VPC flow logs in S3, judged by the real moto.
-@Suite("Flow logs in S3, judged by moto", .timeLimit(.minutes(3)), .serialized)
+@Suite("Flow logs in S3, judged by moto", .timeLimit(.minutes(10)), .serialized)
 struct FlowLogObjectTests {
     let client: AWSClient
     let cloud: EC2Cloud

@@ -7,7 +7,7 @@ import Testing
 @testable import AWS
 
 /// VPC flow logs and their records, judged by the real moto.
-@Suite("Flow logs, judged by moto", .timeLimit(.minutes(3)), .serialized)
+@Suite("Flow logs, judged by moto", .timeLimit(.minutes(10)), .serialized)
 struct FlowLogTests {
     let client: AWSClient
     let cloud: EC2Cloud

@@ -8,7 +8,7 @@ import Testing
 
 /// Against the real moto: TEST_MOTO_URL where it is set, else one of our own. moto ignores a repeated ClientToken and
 /// refuses no ExternalId; the fault server and the simulator stand in for those.
-@Suite("AWS calls, judged by moto", .timeLimit(.minutes(3)), .serialized)
+@Suite("AWS calls, judged by moto", .timeLimit(.minutes(10)), .serialized)
 struct MotoTests {
     static let server = Result {
         try ProcessInfo.processInfo.environment["TEST_MOTO_URL"] == nil

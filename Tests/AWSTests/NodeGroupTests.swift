@@ -7,7 +7,7 @@ import Testing
 @testable import AWS
 
 /// Groups of nodes by their owners' APIs, judged by the real moto.
-@Suite("Groups of nodes, judged by moto", .timeLimit(.minutes(3)), .serialized)
+@Suite("Groups of nodes, judged by moto", .timeLimit(.minutes(10)), .serialized)
 struct NodeGroupTests {
     let client: AWSClient
     let cloud: EC2Cloud

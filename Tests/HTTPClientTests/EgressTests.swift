@@ -2,7 +2,7 @@ import Testing
 
 @testable import HTTPClient
 
-@Suite("Egress", .timeLimit(.minutes(1)))
+@Suite("Egress", .timeLimit(.minutes(10)))
 struct EgressTests {
     let transport = HTTPTransport()
 

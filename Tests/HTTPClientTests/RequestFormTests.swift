@@ -2,7 +2,7 @@ import Testing
 
 @testable import HTTPClient
 
-@Suite("Requests that never leave", .timeLimit(.minutes(1)))
+@Suite("Requests that never leave", .timeLimit(.minutes(10)))
 struct RequestFormTests {
     let transport = HTTPTransport()
 

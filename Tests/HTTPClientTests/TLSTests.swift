@@ -32,7 +32,7 @@ final class Certificates: Sendable {
     }
 }
 
-@Suite("TLS", .timeLimit(.minutes(1)))
+@Suite("TLS", .timeLimit(.minutes(10)))
 struct TLSTests {
     let certificates: Certificates
     let server: ScriptServer

@@ -4,7 +4,7 @@ import Testing
 
 @testable import HTTPClient
 
-@Suite("HTTP transport", .timeLimit(.minutes(1)))
+@Suite("HTTP transport", .timeLimit(.minutes(10)))
 struct TransportTests {
     let server: ScriptServer
     let transport = HTTPTransport()

@@ -5,7 +5,7 @@ import Testing
 
 @testable import Kubernetes
 
-@Suite("Over a real connection", .timeLimit(.minutes(1)))
+@Suite("Over a real connection", .timeLimit(.minutes(10)))
 struct WireTests {
     let server: FakeAPIServer
     let transport = HTTPTransport()

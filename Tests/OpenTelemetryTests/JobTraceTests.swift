@@ -11,7 +11,7 @@ import Worker
 
 @testable import OpenTelemetry
 
-@Suite("A job's trace", .timeLimit(.minutes(1)))
+@Suite("A job's trace", .timeLimit(.minutes(10)))
 struct JobTraceTests {
     struct Closure: Handler {
         let body: @Sendable (HandlerContext) async throws -> Outcome

@@ -97,6 +97,10 @@ extension SystemTests {
                          + (SELECT count(*) FROM sleeper_status WHERE state <> 'awake')
                     """) == 0
             }
+            let type = "node.kubernetes.io/instance-type"
+            #expect(
+                try await nodes(fleet).compactMap { $0.metadata.labels?[type] }.sorted()
+                    == before.compactMap { $0.metadata.labels?[type] }.sorted())
             // Each group was sized down once and up once.
             let groups = try await fleet.number(
                 "SELECT count(*) FROM node_group_status WHERE node_group NOT LIKE 'nodes/%'")

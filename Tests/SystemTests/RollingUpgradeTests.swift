@@ -8,7 +8,7 @@ extension SystemTests {
     /// An upgrade while work goes on. The older release is this very program; the newer one's schema is simulated by a
     /// step that adds to every hot table, and by the next release's number. `make upgrade-check` does it with a real older
     /// program.
-    @Suite("A rolling upgrade", .fleet(environment: ["WORKER_DRAIN_SECONDS": "5"]), .timeLimit(.minutes(3)))
+    @Suite("A rolling upgrade", .fleet(environment: ["WORKER_DRAIN_SECONDS": "5"]), .timeLimit(.minutes(10)))
     struct RollingUpgradeTests {
         /// What the next release adds: columns with defaults, an index, a table.
         private static let next = """

