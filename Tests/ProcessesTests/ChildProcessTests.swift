@@ -69,7 +69,8 @@ struct ChildProcessTests {
         let path = FileManager.default.temporaryDirectory.appendingPathComponent("child-\(UUID().uuidString)").path
         defer { unsafe unlink(path) }
         func run(_ output: ChildProcess.Output) throws -> String {
-            try ChildProcess("sh", ["-c", "echo out; echo err >&2"], output: output, errors: .likeOutput).waitUntilExit()
+            try ChildProcess("sh", ["-c", "echo out; echo err >&2"], output: output, errors: .likeOutput)
+                .waitUntilExit()
             return try String(contentsOfFile: path, encoding: .utf8)
         }
         #expect(try run(.file(path)) == "out\nerr\n")

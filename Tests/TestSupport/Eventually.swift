@@ -24,11 +24,12 @@ package func eventually<Value>(
     _ what: String, within limit: Duration = .seconds(30), isolation: isolated (any Actor)? = #isolation,
     fileID: String = #fileID, line: Int = #line, _ probe: () async throws -> Value?
 ) async throws -> Value {
-    let end = ContinuousClock.now + limit * patience
+    let limit = limit * patience
+    let end = ContinuousClock.now + limit
     while true {
         if let value = try await probe() { return value }
         guard ContinuousClock.now < end else {
-            throw NeverCame(description: "never within \(limit * patience): \(what) (\(fileID):\(line))\n\(Evidence.text)")
+            throw NeverCame(description: "never within \(limit): \(what) (\(fileID):\(line))\n\(Evidence.text)")
         }
         try await Task.sleep(for: .milliseconds(10))
     }
