@@ -162,7 +162,7 @@ bench-packing: ## Packs a cluster trace, release build: nodes against the lower 
 
 bench-fairness: ## A tenant with JOBS=1000000 queued jobs, another with a hundred: how long these wait, beside first-in-first-out. ONLY=fair or fifo
 	@tools/install
-	swift build -c release --product QueueBench
+	env -u ONLY swift build -c release --product QueueBench  # the package has an ONLY of its own
 	trap 'tools/services stop .run/bench-fairness' EXIT
 	tools/services start .run/bench-fairness
 	source .run/bench-fairness/env

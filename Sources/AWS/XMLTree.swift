@@ -21,12 +21,16 @@ struct XMLTree: Sendable, Equatable {
     static let elementsMax = 2_000_000
 
     /// Reads a document.
-    /// - Throws: `Malformed`; also for a document type, which AWS never sends and which could expand without end.
+    /// - Throws: `Malformed`; also for what AWS never sends: a document type, which could expand without end, and a
+    ///   processing instruction.
     static func parse(_ bytes: [UInt8]) throws -> XMLTree {
         let data = Data(bytes)
         guard isUTF8(bytes) else { throw Malformed(description: "the answer is not in UTF-8") }
         guard data.range(of: Data("<!DOCTYPE".utf8)) == nil else {
             throw Malformed(description: "the answer has a document type")
+        }
+        guard !hasProcessingInstruction(bytes) else {
+            throw Malformed(description: "the answer has a processing instruction")
         }
         let builder = XMLTreeBuilder()
         let parser = XMLParser(data: data)
@@ -48,6 +52,18 @@ struct XMLTree: Sendable, Equatable {
         guard head.hasPrefix("<?xml"), let end = head.range(of: "?>") else { return true }
         let declaration = head[..<end.lowerBound]
         return !declaration.contains("encoding") || declaration.contains("utf-8")
+    }
+
+    /// Whether `<?` stands anywhere but in the declaration at the very beginning. Foundation's parser reads the text of an
+    /// instruction without one, `<?a?>`, through a null pointer; a comment or CDATA that shows `<?` is refused with it.
+    private static func hasProcessingInstruction(_ bytes: [UInt8]) -> Bool {
+        let isDeclared =
+            [" ", "\t", "\r", "\n"].contains { space in
+                let declaration = Array("<?xml\(space)".utf8)
+                return bytes.starts(with: declaration) || bytes.starts(with: [0xEF, 0xBB, 0xBF] + declaration)
+            }
+        return zip(bytes, bytes.dropFirst()).lazy.filter { $0 == (UInt8(ascii: "<"), UInt8(ascii: "?")) }
+            .dropFirst(isDeclared ? 1 : 0).first != nil
     }
 
     /// The first child of that name.

@@ -68,6 +68,23 @@ struct XMLTests {
     }
 
     @Test(
+        "a processing instruction is refused: Foundation's parser reads one without text through a null pointer",
+        arguments: [
+            "<?xmlplaoresMt?><a/>", "<?xml version=\"1.0\"?><?a?><a/>", "<a><?b?></a>", "<a/><?b c?>", " <?xml?><a/>",
+        ])
+    func processingInstruction(text: String) {
+        let error = #expect(throws: XMLTree.Malformed.self) { try tree(text) }
+        #expect(error?.description == "the answer has a processing instruction")
+    }
+
+    @Test("the declaration may follow a byte order mark, and end in any space", arguments: [" ", "\t", "\n", "\r\n"])
+    func declaration(space: String) throws {
+        for mark in ["", "\u{FEFF}"] {
+            #expect(try tree("\(mark)<?xml\(space)version=\"1.0\"?><a>b</a>") == XMLTree(name: "a", text: "b"))
+        }
+    }
+
+    @Test(
         "a document type does not hide in another encoding",
         arguments: [String.Encoding.utf16, .utf16LittleEndian, .utf16BigEndian, .utf32])
     func hiddenDocumentType(encoding: String.Encoding) throws {

@@ -68,10 +68,19 @@ struct WorkloadScene {
         try await fleet.succeed(["simulate", "clock", "advance", "\(Int(hours * 3600))"])
     }
 
-    /// Lets an hour pass, in which the nodes grow old enough, sets the policy, and begins a job. In this order: a plan that
-    /// was begun before the hour passed would be given up, because nothing went on in it for so long.
+    /// Lets an hour pass, in which the nodes grow old enough, sets the policy, and begins a job. In this order, and with no
+    /// job still at work that took its time from before the hour: a plan that was begun before it passed would be given up,
+    /// because nothing went on in it for so long.
     func set(_ policy: [String], anHourLaterAnd kind: String) async throws {
         try await advance(hours: 1)
+        let jumped = try await fleet.text("SELECT now()::text")
+        try await eventually("no round from before the hour is at work", within: .seconds(90)) {
+            try await fleet.number(
+                """
+                SELECT count(*) FROM job_status
+                 WHERE target = $1 AND state IN ('running', 'cancelling') AND claimed_at < $2::timestamptz
+                """, [.text(cluster), .text(jumped ?? "")]) == 0
+        }
         try await set(policy)
         try await fleet.enqueue(kind, ["--target", cluster])
     }
